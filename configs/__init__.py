@@ -1,0 +1,1 @@
+"""One file per recipe: `get_config()` returns a `styleinv.config.Config`."""

@@ -1,0 +1,18 @@
+"""The style loss of Gatys et al. 2016: five layers, equal weights, average pooling, L-BFGS.
+
+    python -m experiments.learn_style --config=gatys2016 --config.dataset.path=painting.jpg
+
+Departs from the paper in the start (coarse to fine) and in that several pictures may be given.
+"""
+
+from styleinv.config import Config, Network, Start, Style
+
+
+def get_config() -> Config:
+    return Config(
+        network=Network(pooling="average", padding="zeros"),
+        style=Style(
+            layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), layer_weights="gatys"
+        ),
+        start=Start(noise="uniform", contrast=1.0),
+    )

@@ -1,0 +1,1 @@
+"""Commands: `python -m experiments.NAME --config=CONFIG --config.field=value`."""

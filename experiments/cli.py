@@ -1,0 +1,181 @@
+"""Flags: the only file that has any.
+
+    --config=NAME  --config.field=value  --workdir=FOLDER  --help
+
+Nothing heavy is imported here, so that help and mistakes are answered at once.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import logging
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+import configs
+from styleinv.config import Config
+from styleinv.errors import InputError, suggest
+
+
+class Request(NamedTuple):
+    """A parsed command line."""
+
+    config: Config
+    name: str
+    workdir: Path | None
+    command: str
+
+
+def run(experiment: str, title: str, execute: Callable[[Request], int | None]) -> None:
+    """Parses the command line, calls `execute`, exits.
+
+    Exit status: 0, or what `execute` returns; 2 after one line for an error of the user's.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    for noisy in ("absl", "jax", "orbax"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        if any(word in ("--help", "-h", "-help", "--helpfull") for word in sys.argv[1:]):
+            print(help_text(experiment, title))
+            sys.exit(0)
+        sys.exit(execute(parse(experiment, sys.argv[1:])) or 0)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def parse(experiment: str, words: Sequence[str]) -> Request:
+    """The request in the words of a command line.
+
+    Raises:
+        InputError: for whatever is wrong with them, and what was probably meant.
+    """
+    from absl import flags
+    from ml_collections import config_flags
+
+    _check_words(words)
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_dataclass(
+        "config", Config(), parse_fn=config_by_name, flag_values=values
+    )
+    flags.DEFINE_string("workdir", None, "", flag_values=values)
+    try:
+        values([experiment, *words])
+    except flags.IllegalFlagValueError as error:
+        raise InputError(_shorten(str(error))) from None
+    except (flags.Error, KeyError, TypeError, ValueError, SyntaxError) as error:
+        raise InputError(f"the command line is not understood: {_shorten(str(error))}") from None
+    if values["config"].using_default_value:
+        raise InputError(f"--config=NAME is missing; configs are {', '.join(config_names())}")
+    config = values["config"].value
+    _check_tuples(config)
+    workdir = Path(values["workdir"].value) if values["workdir"].value else None
+    name = next(word.split("=", 1)[1] for word in words if word.startswith("--config="))
+    command = f"python -m experiments.{experiment} {shlex.join(words)}"
+    return Request(config, name, workdir, command)
+
+
+def config_names() -> list[str]:
+    """The names that --config takes."""
+    return sorted(path.stem for path in Path(configs.__path__[0]).glob("[a-z]*.py"))
+
+
+def config_by_name(name: str) -> Config:
+    """The config of configs/NAME.py."""
+    if name not in config_names():
+        raise InputError(f"--config={name} is not known; {suggest(name, config_names())}")
+    return importlib.import_module(f"configs.{name}").get_config()
+
+
+def fields(holder: Any, prefix: str = "config") -> Iterator[tuple[str, Any, type, str]]:
+    """(full name, value, type, comment) of every field of a config, depth first."""
+    types = get_type_hints(type(holder))
+    source = inspect.getsource(type(holder))
+    for field in dataclasses.fields(holder):
+        value, name = getattr(holder, field.name), f"{prefix}.{field.name}"
+        if dataclasses.is_dataclass(value):
+            yield from fields(value, name)
+        else:
+            comment = re.search(rf"^    {field.name}: .*?  # (.*)$", source, re.MULTILINE)
+            yield name, value, types[field.name], comment[1] if comment else ""
+
+
+def help_text(experiment: str, title: str) -> str:
+    """What --help prints: configs, fields with their defaults, an example."""
+    lines = [
+        title,
+        "",
+        f"  python -m experiments.{experiment} --config=NAME [--config.field=value]",
+    ]
+    lines += ["", "configs:"]
+    for name in config_names():
+        doc = (importlib.import_module(f"configs.{name}").__doc__ or "").strip().splitlines()[0]
+        lines.append(f"  {name:<14} {doc}")
+    lines += ["", "fields (defaults of the schema; --config.FIELD=VALUE; tuples as 1,2,3):"]
+    for name, value, _, comment in fields(Config()):
+        shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        lines.append(f"  --{name + '=' + shown:<44} {comment}".rstrip())
+    lines += ["", "other flags:"]
+    lines += ["  --workdir=FOLDER   where the run goes; the folder of a stopped run resumes it"]
+    return "\n".join(lines)
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Names before values: absl and ml_collections say little about a mistyped one."""
+    known = {name: value for name, value, *_ in fields(Config())}
+    sections = {name.rsplit(".", 1)[0] for name in known} - {"config"}
+    for word in words:
+        if not word.startswith("--"):
+            raise InputError(f"{word!r} is no flag; flags begin with --, see --help")
+        flag, equals, value = word[2:].partition("=")
+        if flag.startswith("config."):
+            if flag in sections:
+                inside = [name for name in known if name.startswith(flag + ".")]
+                raise InputError(f"--{flag} is a group of fields; set one: {', '.join(inside)}")
+            if flag not in known:
+                raise InputError(f"--{flag} is not a field; {suggest(flag, known)}")
+        elif flag not in ("config", "workdir"):
+            raise InputError(f"--{flag} is no flag; {suggest(flag, ['config', 'workdir', 'help'])}")
+        if not equals or not value:
+            raise InputError(f"--{flag} has no value; write --{flag}=VALUE")
+    names = [word for word in words if word.startswith("--config=")]
+    if len(names) > 1:
+        raise InputError(f"--config is given {len(names)} times; give it once")
+
+
+def _check_tuples(config: Config) -> None:
+    """ml_collections checks no elements and takes `a,b` for one string: mended here, in place."""
+    for name, value, kind, _ in fields(config):
+        if not isinstance(value, tuple):
+            continue
+        element = get_args(kind)[0]
+        if element is str:
+            value = tuple(part.strip() for text in value for part in str(text).split(","))
+        for one in value:
+            good = isinstance(one, (int, float) if element is float else element)
+            if not good or isinstance(one, bool):
+                raise InputError(
+                    f"--{name} takes {element.__name__}s as 1,2,3, and {one!r} is none"
+                    if element is not str
+                    else f"--{name} takes names as a,b,c, and {one!r} is none"
+                )
+        *path, last = name.split(".")[1:]
+        holder = config
+        for part in path:
+            holder = getattr(holder, part)
+        setattr(holder, last, tuple(element(one) for one in value))
+
+
+def _shorten(message: str) -> str:
+    """One line, without absl's preamble."""
+    return " ".join(message.removeprefix("flag ").split())

@@ -1,0 +1,63 @@
+"""One typed schema for every experiment. The comments are what `--help` prints.
+
+Imported by `experiments` and `configs` only: nothing else in `styleinv` sees a config.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Dataset:
+    path: str = "data/anime"  # a folder of images, with or without metadata.csv; or one image
+    size: int = 0  # how many of its images, drawn by dataset.seed; 0 takes all
+    seed: int = 0  # which of them, where size is less than all
+    weights: tuple[float, ...] = ()  # one per image, in their order; instead of the manifest's
+    region: str = "all"  # the positions that count: all, mask (where it is white), or rest
+
+
+@dataclass
+class Network:
+    name: str = "vgg19"  # vgg19 or vgg16
+    weights: str = "default"  # a source (default, normalised, torchvision, ...) or a file
+    pooling: str = "average"  # average or max
+    padding: str = "replicate"  # border of the first convolution: replicate or zeros
+    convolution: str = "auto"  # auto, direct or winograd
+
+
+@dataclass
+class Style:
+    statistic: str = "gram"  # what is matched: gram, shifted_gram, correlation, ...
+    layers: tuple[str, ...] = ()  # relu1_1 ... relu5_4, shallow to deep; none means all
+    layer_weights: str = "normalized"  # how layers are balanced: normalized, equalized, gatys, ...
+    layer_factors: tuple[float, ...] = ()  # one further factor per layer
+    file: str = ""  # a style.safetensors to learn from, instead of the dataset
+
+
+@dataclass
+class Start:
+    noise: str = "dataset"  # white noise with the dataset's color statistics, or uniform
+    contrast: float = 0.1  # of the noise; 1 is the dataset's own, or all of [0, 1]
+
+
+@dataclass
+class Optimizer:
+    name: str = "lbfgs"  # lbfgs or adam
+    parameters: str = "pixels"  # what is optimized: pixels
+    memory: int = 20  # curvature pairs of L-BFGS
+    learning_rate: float = 0.05  # of Adam, with a cosine decay over each stage
+
+
+@dataclass
+class Config:
+    dataset: Dataset = field(default_factory=Dataset)
+    network: Network = field(default_factory=Network)
+    style: Style = field(default_factory=Style)
+    start: Start = field(default_factory=Start)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    resolution: int = 256  # side of the style image in pixels, a multiple of 16
+    steps: tuple[int, ...] = (100, 100, 60)  # per stage; each stage has twice the resolution before
+    tv: float = 0.0  # weight of total variation (mean squared differences)
+    seeds: tuple[int, ...] = (0,)  # one style image each; the one with the least loss is kept
+    snapshots: tuple[int, ...] = (15, 50, 150, 500, 1500)  # steps after which the image is kept
+    checkpoint_every: int = 25  # steps
+    tensorboard: bool = False  # also write TensorBoard events (needs tensorboardX)

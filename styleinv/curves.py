@@ -1,0 +1,159 @@
+"""The curves of a run: rows of metrics -> PNG, the loss above, the layers of the style term below.
+
+A row is {"seed", "stage", "resolution", "step", "loss", "values": {name: value}, "dispersion"}; a
+name with a slash is a part of a term. Values are drawn on a logarithmic axis.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from math import isfinite, log10
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+Row = Mapping[str, Any]
+
+INK, SOFT, FAINT = "#1d1c1a", "#66635d", "#dddad3"
+# Okabe & Ito's palette, which stays apart for all kinds of color vision; black is the total.
+COLORS = ("#0072B2", "#D55E00", "#CC79A7", "#E69F00", "#56B4E9")
+DISPERSION_COLOR = "#009E73"
+
+
+def draw(rows: Sequence[Row], seed: int, *, narrow: bool = False) -> bytes:
+    """A PNG of the curves of one seed; the totals of the other seeds are thin and gray.
+
+    Args:
+        rows: at least one row of that seed, in the order of the steps.
+        seed: whose terms and layers are drawn.
+        narrow: for a phone: less wide, so that its text stays readable when scaled to the screen.
+    """
+    own = [row for row in rows if row["seed"] == seed]
+    terms = [name for name in own[0]["values"] if "/" not in name]
+    layers = [name for name in own[0]["values"] if name.startswith("style/")]
+
+    width, height = (4.5, 3.6) if narrow else (9.6, 3.9)
+    panels = 2 if layers else 1
+    figure = Figure((width, panels * height), dpi=200, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(h_pad=0.12)  # pyright: ignore[reportOptionalMemberAccess]
+    axes = figure.subplots(panels, 1, squeeze=False)[:, 0]
+    font = 9 if narrow else 10
+    _draw_terms(axes[0], rows, own, terms, font)
+    if layers:
+        _draw_layers(axes[1], own, layers, font, height)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _draw_terms(ax: Axes, rows: Sequence[Row], own: Sequence[Row], terms, font: float) -> None:
+    for other in sorted({row["seed"] for row in rows} - {own[0]["seed"]}):
+        others = [row for row in rows if row["seed"] == other]
+        _line(ax, others, lambda row: row["loss"], color="#b5b2ab", linewidth=0.9, label="")
+    _line(ax, own, lambda row: row["dispersion"], color=DISPERSION_COLOR, linestyle=(0, (5, 2)),
+          label="dispersion of the set")  # fmt: skip
+    _line(ax, own, lambda row: row["loss"], color=INK, linewidth=2.4, label="total")
+    for term, color in zip(terms, COLORS, strict=False):
+        _line(ax, own, lambda row, term=term: row["values"].get(term), color=color, label=term)
+    _finish(ax, own, "Loss and its terms", font, pad=34)
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.09), ncols=len(terms) + 2, frameon=False,
+        fontsize=font, labelcolor=INK, borderaxespad=0, borderpad=0, handlelength=1.6,
+        columnspacing=1.2, handletextpad=0.5,
+    )  # fmt: skip
+
+
+def _draw_layers(ax: Axes, own: Sequence[Row], layers, font: float, height: float) -> None:
+    blocks = sorted({_block(layer) for layer in layers})
+    # The bright end of the palette would vanish on white.
+    palette = matplotlib.colormaps["viridis"].resampled(100)
+    colors = {block: palette(i / max(1, len(blocks) - 1) * 0.8) for i, block in enumerate(blocks)}
+    ends = []
+    for layer in layers:
+        color = colors[_block(layer)]
+        _line(ax, own, lambda row, layer=layer: row["values"].get(layer), color=color, label="")
+        last = own[-1]["values"].get(layer)
+        if _drawable(last):
+            ends.append((last, layer.removeprefix("style/"), color))
+    _finish(ax, own, "Style term by layer", font, pad=20)
+    if ends:
+        _label_ends(ax, own[-1]["step"], sorted(ends), font - 1, height)
+
+
+def _line(ax: Axes, rows: Sequence[Row], value: Callable[[Row], Any], label: str, **look) -> None:
+    """One line per stage, because the loss of another resolution is another loss."""
+    for _, stage in groupby(rows, key=lambda row: row["stage"]):
+        points = [(row["step"], value(row)) for row in stage]
+        points = [(x, y) for x, y in points if _drawable(y)]
+        if points:
+            marker = "." if len(points) == 1 else ""
+            ax.plot(*zip(*points, strict=True), label=label, marker=marker,
+                    **{"linewidth": 1.5, "solid_capstyle": "round"} | look)  # fmt: skip
+            label = ""  # one entry in the legend
+
+
+def _finish(ax: Axes, own: Sequence[Row], title: str, font: float, pad: float) -> None:
+    """Axes, stages and title; the limits are final after this."""
+    first, last = own[0]["step"], own[-1]["step"]
+    ax.set_xlim(first - 0.5, last + 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
+    if ax.lines:  # a logarithmic axis without values is an error
+        ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        close = log10(high / low) < 2.2
+        plain = FuncFormatter(lambda value, _: f"{value:g}")
+        ax.yaxis.set_major_formatter(plain)
+        ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5) if close else (2, 3, 4, 5, 6, 7, 8, 9)))
+        ax.yaxis.set_minor_formatter(plain if close else NullFormatter())
+    ax.set_title(title, loc="left", fontsize=font + 2, fontweight="bold", color=INK, pad=pad)
+    ax.set_xlabel("step", fontsize=font, color=SOFT)
+    ax.tick_params(which="both", labelsize=font - 0.5, labelcolor=SOFT, color=FAINT, length=3)
+    ax.grid(axis="y", color=FAINT, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.spines["bottom"].set_color(FAINT)
+    for start, end, resolution in _stages(own):
+        if start > first:
+            ax.axvline(start - 0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+        if end - start > 0.08 * (last - first):
+            ax.annotate(f"{resolution} px", ((start + end) / 2, 1), (0, 4), color=SOFT,
+                        xycoords=ax.get_xaxis_transform(), textcoords="offset points",
+                        ha="center", fontsize=font - 1)  # fmt: skip
+
+
+def _stages(own: Sequence[Row]) -> Iterator[tuple[int, int, int]]:
+    """(first step, last step, resolution) of every stage."""
+    for _, group in groupby(own, key=lambda row: row["stage"]):
+        stage = list(group)
+        yield stage[0]["step"], stage[-1]["step"], stage[0]["resolution"]
+
+
+def _label_ends(ax: Axes, x: float, ends, font: float, height: float) -> None:
+    """The name of each line at its right end, moved apart where they would overlap."""
+    low, high = (log10(limit) for limit in ax.get_ylim())
+    gap = min(font * 1.25 / 72 / (height - 1.2), 1 / max(1, len(ends) - 1))
+    steps = gap * np.arange(len(ends))
+    # Labels are at least a gap apart where these never fall: the mean of pushing up and down.
+    free = (np.log10([y for y, _, _ in ends]) - low) / (high - low) - steps
+    pushed = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2
+    heights = np.clip(pushed, 0, 1 - steps[-1]) + steps
+    for (y, name, color), label_height in zip(ends, heights, strict=True):
+        ax.annotate(name, (x, y), (1.045, label_height), textcoords="axes fraction", color=INK,
+                    fontsize=font, va="center", annotation_clip=False,
+                    arrowprops={"arrowstyle": "-", "color": color, "linewidth": 1.4,
+                                "shrinkA": 2, "shrinkB": 0,
+                                "patchA": None, "relpos": (0, 0.5)})  # fmt: skip
+
+
+def _block(layer: str) -> str:
+    return layer.removeprefix("style/").partition("_")[0]
+
+
+def _drawable(value: Any) -> bool:
+    return value is not None and isfinite(value) and value > 0

@@ -1,0 +1,240 @@
+"""A folder of pictures, or a folder with metadata.csv, -> an ordered list of items; streaming.
+
+metadata.csv follows Hugging Face's imagefolder: a column `file_name`, relative to the folder, and
+optionally `weight` (a number, 1 where absent) and `mask` (a gray image of the same size).
+"""
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from styleinv import images
+from styleinv.errors import InputError
+
+MANIFEST = "metadata.csv"
+REGIONS = ("all", "mask", "rest")
+_SHOWN = 20  # bad files named in one message
+
+
+class Item(NamedTuple):
+    """One picture of a dataset: `name` as the manifest has it, weight >= 0, mask or None."""
+
+    name: str
+    path: Path
+    weight: float = 1.0
+    mask: Path | None = None
+
+
+class View(NamedTuple):
+    """An item at one resolution: f32[h, w, 3] and f32[h, w] or None."""
+
+    image: np.ndarray
+    mask: np.ndarray | None
+
+
+def find(path: str | Path) -> list[Item]:
+    """The items of a folder, sorted by name or in the order of its manifest; or of one image.
+
+    Raises:
+        InputError: if there is nothing there, or the manifest is wrong; it names the line.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [Item(path.name, path)]
+    if not path.is_dir():
+        raise InputError(f"dataset {path} does not exist; give a folder of images")
+    if (path / MANIFEST).is_file():
+        return _read_manifest(path / MANIFEST)
+    items = [
+        Item(file.name, file)
+        for file in sorted(path.iterdir())
+        if file.suffix.lower() in images.EXTENSIONS and not file.name.startswith(".")
+    ]
+    if not items:
+        kinds = ", ".join(images.EXTENSIONS)
+        raise InputError(f"dataset {path} holds no images ({kinds}) and no {MANIFEST}")
+    return items
+
+
+def _read_manifest(path: Path) -> list[Item]:
+    try:
+        text = images.read_bytes(path).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
+        columns, rows = reader.fieldnames or [], list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a UTF-8 CSV file: {error}") from None
+    if "file_name" not in columns:
+        raise InputError(f"{path} has no column file_name; its columns are {', '.join(columns)}")
+    if not rows:
+        raise InputError(f"{path} lists no images")
+    items, seen = [], set()
+    for line, row in enumerate(rows, 2):
+        where = f"{path}, line {line}"
+        if "" in row:
+            raise InputError(f"{where}: has more cells than there are columns")
+        item = Item(
+            row["file_name"] or "",
+            _inside(path.parent, row["file_name"], where),
+            _weight(row.get("weight"), where),
+            _inside(path.parent, row["mask"], where) if row.get("mask") else None,
+        )
+        if item.name in seen:
+            raise InputError(f"{where}: {item.name} is listed twice; use its weight instead")
+        seen.add(item.name)
+        items.append(item)
+    return items
+
+
+def _inside(folder: Path, name: str | None, where: str) -> Path:
+    if not name:
+        raise InputError(f"{where}: file_name is empty")
+    if "\0" in name:
+        raise InputError(f"{where}: {name!r} is not a file name")
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{where}: {name} is outside of the folder {folder}")
+    return path
+
+
+def _weight(text: str | None, where: str) -> float:
+    if not text:
+        return 1.0
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not (math.isfinite(weight) and weight >= 0):
+        raise InputError(f"{where}: weight (={text}) must be a number, 0 or more")
+    return weight
+
+
+def reweigh(items: Sequence[Item], weights: Sequence[float]) -> list[Item]:
+    """The items with other weights, one for each.
+
+    Raises:
+        InputError: for a wrong number of weights or a negative one.
+    """
+    if len(weights) != len(items):
+        raise InputError(
+            f"config.dataset.weights has {len(weights)} numbers for {len(items)} images; "
+            "give one for each"
+        )
+    return [
+        item._replace(weight=_weight(str(weight), "config.dataset.weights"))
+        for item, weight in zip(items, weights, strict=True)
+    ]
+
+
+def subset(items: Sequence[Item], size: int, seed: int) -> list[Item]:
+    """`size` items drawn by the seed, in their old order; 0 takes all. Smaller sizes are nested.
+
+    Raises:
+        InputError: if there are fewer items.
+    """
+    if size > len(items):
+        raise InputError(
+            f"config.dataset.size (={size}) is more than the {len(items)} images there are; "
+            f"use {len(items)} or fewer"
+        )
+    order = np.random.default_rng(seed).permutation(len(items))[: size or None]
+    return [items[i] for i in sorted(order)]
+
+
+def shares(items: Sequence[Item]) -> list[Item]:
+    """The items with a weight above zero, weights scaled to sum to 1.
+
+    Raises:
+        InputError: if all weights are zero.
+    """
+    total = sum(item.weight for item in items)
+    if not total > 0:
+        raise InputError("all weights of the dataset are zero; give at least one image a weight")
+    return [item._replace(weight=item.weight / total) for item in items if item.weight > 0]
+
+
+class Checked(NamedTuple):
+    """What is known of a readable file: sha256 of its bytes, and its size in pixels."""
+
+    digest: str
+    height: int
+    width: int
+
+
+def check(items: Sequence[Item], region: str = "all") -> list[Checked]:
+    """Reads every file once, so that nothing fails halfway through.
+
+    Raises:
+        InputError: naming all files that cannot be used, and why.
+    """
+
+    def look(item: Item) -> Checked | str:
+        try:
+            content = images.read_bytes(item.path)
+            height, width = images.decode(content, item.path).shape[:2]
+            if region != "all":
+                _read_mask(item, (height, width))
+            return Checked(hashlib.sha256(content).hexdigest(), height, width)
+        except InputError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found = list(pool.map(look, items))
+    bad = [reason for reason in found if isinstance(reason, str)]
+    if bad:
+        more = f"; and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        count = f"{len(bad)} of {len(items)} images cannot be used: " if len(items) > 1 else ""
+        raise InputError(count + "; ".join(bad[:_SHOWN]) + more)
+    return [one for one in found if isinstance(one, Checked)]
+
+
+def _read_mask(item: Item, shape: tuple[int, int]) -> np.ndarray:
+    if item.mask is None:
+        raise InputError(f"{item.path} has no mask; add a column mask or use region=all")
+    mask = images.decode_mask(images.read_bytes(item.mask), item.mask)
+    if mask.shape != shape:
+        raise InputError(
+            f"{item.mask} is {mask.shape[1]}x{mask.shape[0]} pixels and its image "
+            f"{shape[1]}x{shape[0]}; make them equal"
+        )
+    return mask
+
+
+def stream(
+    items: Iterable[Item], resolutions: Sequence[int], region: str = "all"
+) -> Iterator[tuple[Item, dict[int, View]]]:
+    """Every item at every resolution, decoded once, one ahead in a thread: constant memory.
+
+    Args:
+        resolutions: see `images.frame`.
+        region: "all" positions, those of the "mask", or the "rest" outside of it.
+    """
+
+    def load(item: Item) -> dict[int, View]:
+        image = images.read(item.path)
+        mask = None
+        if region != "all":
+            mask = _read_mask(item, image.shape[:2])
+            mask = mask if region == "mask" else 1 - mask
+        views = {}
+        for resolution in resolutions:
+            shape = images.frame(*image.shape[:2], resolution)
+            views[resolution] = View(
+                images.resize(image, *shape), None if mask is None else images.resize(mask, *shape)
+            )
+        return views
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        ahead = None
+        for item in items:
+            behind, ahead = ahead, (item, pool.submit(load, item))
+            if behind:
+                yield behind[0], behind[1].result()
+        if ahead:
+            yield ahead[0], ahead[1].result()

@@ -1,0 +1,26 @@
+"""The one exception whose message is meant for the person at the keyboard."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something that the user gave (a file, a field, a weight) cannot be used.
+
+    Its message is one line: what is wrong, where, and what to do. The command line prints it and
+    exits with status 2; any other exception is a defect of ours and keeps its traceback.
+    """
+
+
+def one_of(what: str, value: str, options: Iterable[str]) -> None:
+    """Raises an InputError, with the nearest option if one is near, unless value is an option."""
+    options = list(options)
+    if value not in options:
+        raise InputError(f"{what} (={value}) is not known; {suggest(value, options)}")
+
+
+def suggest(value: str, options: Iterable[str]) -> str:
+    """ "did you mean A? options are A, B, C" """
+    options = list(options)
+    near = difflib.get_close_matches(value, options, n=1, cutoff=0.5)
+    return (f"did you mean {near[0]}? " if near else "") + f"options are {', '.join(options)}"

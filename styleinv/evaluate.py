@@ -1,0 +1,48 @@
+"""How far an image is from a style, in numbers that can be compared across layers and runs."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import jax
+import numpy as np
+
+from styleinv.statistics import STATISTICS, distance, square
+from styleinv.style import Style, moments_of
+from styleinv.vgg import VGG
+
+
+@partial(jax.jit, static_argnames="statistic")
+def _relative(network, image, targets, statistic):
+    embed = STATISTICS[statistic].embed
+    features = network(image, tuple(targets))
+    return {
+        layer: distance(embed(moments_of(features[layer])), target) / square(target)
+        for layer, target in targets.items()
+    }
+
+
+def relative_distances(
+    network: VGG, image: np.ndarray, targets: Mapping[str, tuple], statistic: str
+) -> dict[str, float]:
+    """{layer: |embedding(image) - target|^2 / |target|^2}; 0 is a perfect match.
+
+    Args:
+        image: f32[h, w, 3] in [0, 1].
+        targets: {layer: embedding}, see `objective.style_targets`.
+    """
+    found = jax.device_get(_relative(network, image, targets, statistic))
+    return {layer: float(found[layer]) for layer in targets}
+
+
+def relative_spread(
+    style: Style, targets: Mapping[str, tuple], statistic: str
+) -> dict[str, float | None]:
+    """{layer: weighted mean distance of the single images from their mixture}, on the same scale.
+
+    None where the statistic is not linear in the moments: it is not known from them.
+    """
+    spread = STATISTICS[statistic].spread
+    return {
+        layer: None if spread is None else float(spread(style.moments[layer]) / square(target))
+        for layer, target in targets.items()
+    }

@@ -1,0 +1,62 @@
+"""Long work shows itself: a bar on a terminal, a line every so often elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Bar:
+    """Work done out of a total, with a note; made by `bar`."""
+
+    def __init__(self, title: str, total: float, progress: Progress | None, every: float):
+        self._title, self._total, self._progress, self._every = title, total, progress, every
+        self._done, self._start, self._first, self._said = 0.0, time.monotonic(), 0.0, -1e9
+        self._task = progress.add_task(title, total=total, note="") if progress else None
+
+    def advance(self, work: float, note: str = "") -> None:
+        """Adds work; the note is shown beside the bar (a loss, a file name)."""
+        self._done += work
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, advance=work, note=note)
+            return
+        now = time.monotonic()
+        if now - self._said >= self._every or self._done >= self._total:
+            self._said = now
+            new = self._done - self._first
+            left = (now - self._start) * (self._total - self._done) / new if new else 0
+            share = f"{100 * self._done / self._total:3.0f} %"
+            print(f"{self._title} {share}  {note}  {left:.0f} s left", file=sys.stderr, flush=True)
+
+    def skip(self, work: float) -> None:
+        """Adds work that was done before and says nothing of the speed of now."""
+        self._done += work
+        self._first += work
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=self._done)
+
+
+@contextmanager
+def bar(title: str, total: float, *, every: float = 10.0) -> Iterator[Bar]:
+    """A progress bar on standard error.
+
+    Args:
+        every: seconds between lines where standard error is no terminal.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Bar(title, total, None, every)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield Bar(title, total, progress, every)

@@ -1,0 +1,236 @@
+"""A run's folder: what was asked, what happened, what came out, and where to go on.
+
+    config.json  run.json  metrics.jsonl  results.json  images/  checkpoints/
+
+Whenever the program stops, the folder is one that resumes.
+"""
+
+import json
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from styleinv import files, images
+from styleinv.errors import InputError
+from styleinv.synthesize import Position
+from styleinv.tensorboard import Events
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow")
+
+
+def default_folder(experiment: str, config: str) -> Path:
+    """runs/EXPERIMENT/CONFIG/TIME."""
+    return Path("runs", experiment, config, datetime.now().strftime("%Y%m%d-%H%M%S"))
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device and git revision, for run.json."""
+    versions = {name: metadata.version(name) for name in _PACKAGES}
+    device = jax.devices()[0]
+    revision = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        "versions": {"python": platform.python_version()} | versions,
+        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+        "git": revision.stdout.strip() or None,
+    }
+
+
+def finished(folder: Path) -> bool:
+    """Whether the folder holds a run that came to its end."""
+    return (folder / "run.json").is_file() and _read(folder / "run.json")["status"] == "finished"
+
+
+def belongs(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raises an InputError unless the folder is free or holds a run of this very config."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir():
+        raise InputError(f"--workdir (={folder}) is a file; name a folder")
+    if not (folder / "config.json").is_file():
+        raise InputError(f"--workdir (={folder}) holds files but no run; name a new folder")
+    before = _flat(_read(folder / "config.json"))
+    now = _flat(json.loads(json.dumps(config)))
+    changed = [key for key in before | now if before.get(key) != now.get(key)]
+    if changed:
+        key = changed[0]
+        raise InputError(
+            f"--workdir (={folder}) holds a run with {key}={before.get(key)}, not {now.get(key)}; "
+            "name a new folder"
+        )
+
+
+class Record:
+    """The open folder of a run; a context manager.
+
+    Args:
+        folder: new, empty, or of a run with the same config that stopped.
+        config: the resolved config, as JSON values.
+        info: what run.json says besides times and status.
+        events: also write TensorBoard events.
+
+    Attributes:
+        folder: where.
+        resume: (seed index, position) of the last checkpoint, or None.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Mapping[str, Any],
+        info: Mapping[str, Any],
+        *,
+        events: bool = False,
+    ):
+        self.folder = folder
+        belongs(folder, config)
+        if not (folder / "config.json").is_file():
+            files.write(folder / "config.json", _json(config))
+        old = _read(folder / "run.json") if (folder / "run.json").is_file() else {}
+        self._before = old.get("seconds", 0.0)  # seconds of the earlier sittings
+        self._opened = time.monotonic()
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._info = {"started": old.get("started", now), "finished": None} | dict(info)
+        self._manager = ocp.CheckpointManager(
+            (folder / "checkpoints").resolve(),
+            options=ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False),
+        )
+        self.resume = self._restore()
+        self._metrics = self._open_metrics()
+        first = (self._manager.latest_step() or 0) + 1
+        self._events = Events(folder, first) if events else None
+        self._status("running")
+
+    def __enter__(self) -> "Record":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._metrics.close()
+        self._manager.close()
+        if self._events:
+            self._events.close()
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has been at work, earlier sittings included."""
+        return self._before + time.monotonic() - self._opened
+
+    def step(self, number: int, line: Mapping[str, Any]) -> None:
+        """Appends a line to metrics.jsonl, with the seconds so far.
+
+        Args:
+            number: steps done over all seeds, rising.
+            line: has at least "seed_index", "stage" and "stage_step", "loss" and "values".
+        """
+        line = dict(line) | {"seconds": round(self.seconds, 3)}
+        self._metrics.write(json.dumps(line) + "\n")
+        self._metrics.flush()
+        if self._events:
+            self._events.scalars({"loss": line["loss"]} | line["values"], number)
+
+    def image(self, number: int, name: str, image: np.ndarray) -> None:
+        """Keeps images/NAME.png."""
+        self.write(f"images/{name}.png", images.encode_png(image))
+        if self._events:
+            self._events.image(name.split("_")[0], image, number)
+
+    def write(self, name: str, content: bytes | Mapping[str, Any]) -> Path:
+        """Writes a file of the folder in one move; a mapping becomes JSON."""
+        path = self.folder / name
+        files.write(path, content if isinstance(content, bytes) else _json(content))
+        return path
+
+    def checkpoint(self, number: int, seed: int, position: Position) -> None:
+        """Keeps a position on disk.
+
+        Args:
+            number: steps done over all seeds, rising.
+            seed: the index of the seed in work.
+        """
+        leaves = {f"{i:03d}": leaf for i, leaf in enumerate(position.leaves)}
+        meta = {"seed": seed, "stage": position.stage, "step": position.step}
+        items = ocp.args.Composite(
+            leaves=ocp.args.StandardSave(leaves), meta=ocp.args.JsonSave(meta)
+        )
+        self._manager.save(number, args=items, force=True)
+        self._status("interrupted")  # true if the next thing that happens is a kill
+
+    def close(self, status: str) -> None:
+        """Notes how the run ended: "finished" or "interrupted"."""
+        self._status(status)
+        if status == "finished":
+            self._manager.close()
+            shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)  # of no more use
+
+    def _status(self, status: str) -> None:
+        ended = datetime.now(UTC).isoformat(timespec="seconds") if status == "finished" else None
+        self._info |= {"status": status, "finished": ended, "seconds": round(self.seconds, 3)}
+        self.write("run.json", self._info)
+
+    def _restore(self) -> tuple[int, Position] | None:
+        number = self._manager.latest_step()
+        if number is None:
+            return None
+        items = ocp.args.Composite(leaves=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore())
+        restored = self._manager.restore(number, args=items)
+        leaves, meta = restored["leaves"], restored["meta"]
+        arrays = [np.asarray(leaves[key]) for key in sorted(leaves)]
+        return meta["seed"], Position(meta["stage"], meta["step"], arrays)
+
+    def _open_metrics(self):
+        """metrics.jsonl, cut back to the checkpoint: what came after will come again."""
+        path = self.folder / "metrics.jsonl"
+        lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+        kept = []
+        if self.resume:
+            seed, position = self.resume
+            last = (seed, position.stage, position.step)
+            for line in lines:
+                entry = json.loads(line) if line.endswith("}\n") else None
+                if entry is None:
+                    break
+                kept.append(line)
+                if (entry["seed_index"], entry["stage"], entry["stage_step"]) == last:
+                    break
+        files.write(path, "".join(kept).encode())
+        return path.open("a")
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}); name a new --workdir") from None
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "config") -> dict[str, Any]:
+    flat = {}
+    for key, value in config.items():
+        name = f"{prefix}.{key}"
+        flat |= _flat(value, name) if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def read_metrics(path: Path) -> Sequence[dict[str, Any]]:
+    """The lines of metrics.jsonl; a last line that a crash cut short is left out."""
+    lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("}\n")]

@@ -1,0 +1,289 @@
+"""A run's folder -> curve.png and report.html, one page that needs nothing else.
+
+The page shows the style image beside its references, says in one paragraph what the numbers mean,
+and ends with all that is needed to run it again. It reads files only: a run that was interrupted,
+on another machine or a year ago, can be reported too.
+"""
+
+import base64
+import io
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib import resources
+from itertools import groupby
+from math import ceil, inf, log10, sqrt
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+from PIL import Image
+
+from styleinv import curves, images
+from styleinv.errors import InputError
+
+SHOWN = 48  # references in the mosaic
+MOSAIC, SNAPSHOT = 768, 320  # resolutions of small pictures, enough for dense screens
+
+
+class Reference(NamedTuple):
+    """A picture of the dataset and its share of it; the shares sum to 1."""
+
+    name: str
+    path: Path
+    weight: float
+
+
+class Picture(NamedTuple):
+    """An embedded picture, or, with `uri` None, one that could not be read."""
+
+    uri: str | None
+    caption: str
+    note: str = ""
+
+
+def write_report(folder: Path, references: Sequence[Reference]) -> Path:
+    """Writes curve.png and report.html into a run's folder and returns the path of the report.
+
+    Without results.json (an interrupted run) the report tells how far the run came; without a
+    single step there is no curve. Pictures that are gone are named in their place.
+
+    Args:
+        folder: with run.json and config.json, and what else the run left there.
+        references: the dataset; the heaviest are shown.
+
+    Raises:
+        InputError: if a JSON file is missing or broken.
+    """
+    run, config = read_json(folder / "run.json"), read_json(folder / "config.json")
+    results = read_json(folder / "results.json") if (folder / "results.json").exists() else None
+    rows = read_metrics(folder / "metrics.jsonl")
+    seed = results["best_seed"] if results else rows[-1]["seed"] if rows else 0
+    own = [row for row in rows if row["seed"] == seed]
+
+    wide = narrow = None
+    if own:
+        wide, narrow = curves.draw(rows, seed), curves.draw(rows, seed, narrow=True)
+        _replace(folder / "curve.png", wide)
+    snapshots = _snapshot_paths(folder, seed)
+    saved = (folder / "style.png").exists()
+    style_image = folder / "style.png" if saved else next(reversed(snapshots.values()), None)
+    shown = sorted(references, key=lambda reference: -reference.weight)[:SHOWN]
+    settings, command = dict(_flatten(config)), run["command"]
+    page = _template().render(
+        run=run,
+        results=results,
+        references=references,
+        unequal=len({round(reference.weight, 6) for reference in references}) > 1,
+        style_image=style_image and _uri(style_image.read_bytes(), "png"),
+        style_shape=_shape(style_image) if style_image else (1, 1),
+        style_saved=saved,
+        mosaic=_mosaic(shown),
+        verdict=verdict(results["total"], len(references)) if results else progress(run, own),
+        snapshots=_snapshots(snapshots, own),
+        seed=seed,
+        stages=_stages(own),
+        steps=own[-1]["step"] if own else 0,
+        curve=wide and _uri(wide, "png"),
+        narrow_curve=narrow and _uri(narrow, "png"),
+        positions=_positions(results["layers"] | {"": results["total"]}) if results else None,
+        finals=[
+            (_picture(folder / each["image"], SNAPSHOT, f"seed {each['seed']}"), each)
+            for each in (results["seeds"] if results else [])
+        ],
+        settings=settings,
+        changed={name for name in settings if re.search(rf"--{re.escape(name)}[= ]", command)},
+    )
+    report = folder / "report.html"
+    _replace(report, page.encode())
+    return report
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file, or an InputError that names the file."""
+    try:
+        return json.loads(images.read_bytes(path))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is not valid JSON: {error}") from None
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSON-lines file, without a last line that a crash cut off."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            if number < len(lines):
+                raise InputError(f"{path} is not valid JSON in line {number}") from None
+    return rows
+
+
+def verdict(total: Mapping[str, float | None], size: int) -> tuple[str, str]:
+    """(headline, explanation) of squared distances to the set, {"noise", "typical", "learned"}."""
+    learned, typical, noise = total["learned"], total["typical"], total["noise"]
+    target = "the statistics of the set" if size > 1 else "the statistics of the reference"
+    distances = f"{number(learned)} for the style image"
+    if typical is None:
+        headline = f"The style image is {_compare(learned, noise, target)} white noise."
+    else:
+        headline = (
+            f"The style image is {_compare(learned, typical, target)} a typical picture of the set,"
+            f" and {_compare(learned, noise)} white noise."
+        )
+        distances += f", {number(typical)} for a typical picture of the set"
+    return headline, (
+        f"That compares squared distances: {distances}, {number(noise)} for white noise, "
+        "where 0 is identical and 1 is as far as a blank image."
+    )
+
+
+def _compare(distance: float, other: float, target: str = "") -> str:
+    ratio = other / distance if distance else inf
+    to = f" to {target}" if target else ""
+    if ratio == inf:
+        return f"infinitely closer{to} than"
+    if 0.95 < ratio < 1.05:
+        return f"about as close{to} as"
+    times = max(ratio, 1 / ratio) if ratio else inf
+    factor = f"{times:,.0f}" if times >= 10 else f"{times:.1f}"
+    return f"{factor} times {'closer' if ratio > 1 else 'farther'}{to} than"
+
+
+def progress(run: Mapping[str, Any], own: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """(headline, explanation) of a run that has no results."""
+    ending = "was still running" if run["status"] == "running" else "ended early"
+    if not own:
+        return f"The run {ending}, before its first step.", ""
+    first, last = own[0], own[-1]
+    return (
+        f"The run {ending} at step {last['step']}, at {last['resolution']} px.",
+        f"The loss went from {number(first['loss'])} to {number(last['loss'])}; how close the "
+        "image came to the set is measured only at the end of a run.",
+    )
+
+
+def _snapshot_paths(folder: Path, seed: int) -> dict[int, Path]:
+    """{step: path}, in the order of the steps."""
+    paths = {}
+    for path in folder.glob(f"images/seed{seed}_step*.png"):
+        if match := re.fullmatch(r"seed\d+_step(\d+)\.png", path.name):
+            paths[int(match[1])] = path
+    return dict(sorted(paths.items()))
+
+
+def _snapshots(paths: Mapping[int, Path], own: Sequence[Mapping[str, Any]]) -> list[Picture]:
+    notes = {row["step"]: f"{row['resolution']} px" for row in own}
+    return [
+        _picture(path, SNAPSHOT, f"step {step}", notes.get(step, ""))
+        for step, path in paths.items()
+    ]
+
+
+def _mosaic(references: Sequence[Reference]) -> list[Picture]:
+    resolution = MOSAIC // max(1, ceil(sqrt(len(references))))
+    return [
+        _picture(reference.path, resolution, reference.name, percent(reference.weight))
+        for reference in references
+    ]
+
+
+def _picture(path: Path, resolution: int, caption: str, note: str = "") -> Picture:
+    try:
+        image = images.read(path)
+    except InputError:
+        return Picture(None, caption, note)
+    height, width = image.shape[:2]
+    smaller = max(1, min(resolution, int(sqrt(height * width))) // 16) * 16
+    image = images.resize(image, *images.frame(height, width, smaller))
+    buffer = io.BytesIO()
+    # Without chroma subsampling: color at the scale of strokes is what the page is about.
+    Image.fromarray(images.to_bytes(image)).save(buffer, "JPEG", quality=88, subsampling=0)
+    return Picture(_uri(buffer.getvalue(), "jpeg"), caption, note)
+
+
+def _shape(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _stages(own: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    stages = [list(group) for _, group in groupby(own, key=lambda row: row["stage"])]
+    return [rows[-1] | {"steps": len(rows), "first_loss": rows[0]["loss"]} for rows in stages]
+
+
+def _positions(layers: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, float]]:
+    """Where on a logarithmic axis each distance lies, in percent of its length."""
+    distances = [value for row in layers.values() for value in row.values() if value]
+    low, high = (log10(end(distances, default=1.0)) for end in (min, max))
+    return {
+        layer: {
+            kind: 4 + 92 * ((log10(value) - low) / (high - low or 1) if value else 0)
+            for kind, value in row.items()
+            if value is not None
+        }
+        for layer, row in layers.items()
+    }
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "config"):
+    """(dotted name, value) of every field, named as on the command line."""
+    for key, value in config.items():
+        name = f"{prefix}.{key}"
+        if isinstance(value, Mapping) and value:
+            yield from _flatten(value, name)
+        else:
+            yield name, value if isinstance(value, str) else json.dumps(value)
+
+
+def number(value: float | None) -> str:
+    """Three significant digits."""
+    if value is None:
+        return "–"
+    if value == 0 or 1e-4 <= abs(value) < 1000:
+        return f"{value:#.3g}".rstrip(".") if value else "0"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.2e}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"{hours} h {minutes} min"
+        if hours
+        else f"{minutes} min {rest} s"
+        if minutes
+        else f"{rest} s"
+    )
+
+
+def moment(iso: str | None) -> str:
+    return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M}" if iso else "–"
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {f.__name__: f for f in (number, percent, duration, moment)}
+    text = resources.files("styleinv").joinpath("report.html.jinja").read_text("utf-8")
+    return environment.from_string(text)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)

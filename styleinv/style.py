@@ -1,0 +1,202 @@
+"""A style is a distribution of features, kept as moments.
+
+    image -> features f32[h, w, c] -> Moments (one layer) -> Style (all layers, one resolution)
+
+Styles are additive: `merge` of the styles of two sets of images is the style of their union. A
+dataset of any size is therefore one streaming pass in constant memory.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from styleinv.vgg import VGG
+
+
+class Spread(NamedTuple):
+    """How much the images of a style disagree, f[] each: sum_i a_i |x_i - x_mean|^2.
+
+    One number for each linear function of the moments that an objective may compare.
+    """
+
+    mean: jax.Array
+    gram: jax.Array
+    shifted_gram: jax.Array
+
+
+class Moments(NamedTuple):
+    """Weighted moments of the features of one layer.
+
+    Attributes:
+        weight: f[]; the total weight of the images seen.
+        mean: f[c]; the mean feature.
+        second: f[c, c]; the mean of f f^T, that is the Gram matrix over the number of positions.
+        spread: the weighted squared distances of the single images from the mixture.
+    """
+
+    weight: jax.Array
+    mean: jax.Array
+    second: jax.Array
+    spread: Spread
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a set of images looks like at one resolution: {layer: Moments}."""
+
+    resolution: int
+    moments: Mapping[str, Moments]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(self.moments)
+
+
+def feature_moments(
+    features: jax.Array, mask: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """(mean f32[c], second moment f32[c, c]) of features f32[h, w, c].
+
+    Args:
+        features: one layer of one image.
+        mask: f32[h, w], how much each position counts; normalized here, so that a large image or
+            mask counts no more than a small one. None counts all positions alike.
+    """
+    positions = features.shape[0] * features.shape[1]
+    rows = features.reshape(positions, features.shape[2])
+    if mask is None:
+        share = jnp.full((positions,), 1 / positions)
+    else:
+        share = mask.reshape(positions) / mask.sum()
+    return share @ rows, second_moment(rows, share)
+
+
+@jax.custom_vjp
+def second_moment(rows: jax.Array, share: jax.Array) -> jax.Array:
+    """f32[m, c], f32[m] -> f32[c, c]: sum_m share_m rows_m rows_m^T.
+
+    The share goes in before the product, so that low-precision matrix units do not overflow. Its
+    own cotangent is zero: shares are constants.
+    """
+    scaled = rows * jnp.sqrt(share)[:, None]
+    return jnp.matmul(scaled.T, scaled, precision="highest")
+
+
+def _second_moment_forward(rows, share):
+    return second_moment(rows, share), (rows, share)
+
+
+def _second_moment_backward(residual, cotangent):
+    # Automatic differentiation makes two matrix products of this one.
+    rows, share = residual
+    both = cotangent + cotangent.T
+    return jnp.matmul(rows, both, precision="highest") * share[:, None], None
+
+
+second_moment.defvjp(_second_moment_forward, _second_moment_backward)
+
+
+def moments_of(features: jax.Array, mask: jax.Array | None = None) -> Moments:
+    """Moments of one layer of one image; its spread is zero."""
+    mean, second = feature_moments(features, mask)
+    zero = jnp.zeros(())
+    return Moments(jnp.ones(()), mean, second, Spread(zero, zero, zero))
+
+
+@partial(jax.jit, static_argnames="layers")
+def _measure(network, image, masks, layers):
+    features = network(image, layers)
+    return {
+        layer: feature_moments(features[layer], None if masks is None else masks[layer])
+        for layer in layers
+    }
+
+
+def measure(
+    network: VGG,
+    image: jax.Array,
+    layers: Sequence[str],
+    *,
+    resolution: int,
+    weight: float = 1.0,
+    masks: Mapping[str, jax.Array] | None = None,
+) -> Style:
+    """The style of one image, in float64 on the host.
+
+    Args:
+        image: f32[h, w, 3] in [0, 1].
+        resolution: the resolution that the image was loaded at, a label of the result.
+        weight: how much the image counts when merged with others.
+        masks: {layer: f32[h_l, w_l]}, how much each position counts (see `regions`).
+    """
+    measured = jax.device_get(_measure(network, image, masks, tuple(layers)))
+    zero = np.zeros(())
+    return Style(
+        resolution,
+        {
+            layer: Moments(
+                np.float64(weight),
+                mean.astype(np.float64),
+                second.astype(np.float64),
+                Spread(zero, zero, zero),
+            )
+            for layer, (mean, second) in measured.items()
+        },
+    )
+
+
+def merge(*styles: Style) -> Style:
+    """The style of the union of the images of several styles.
+
+    Raises:
+        ValueError: if the styles differ in resolution or layers.
+    """
+    first, *rest = styles
+    for other in rest:
+        if (other.resolution, other.layers) != (first.resolution, first.layers):
+            raise ValueError(
+                f"cannot merge a style of {other.layers} at {other.resolution} px with one of "
+                f"{first.layers} at {first.resolution} px; measure both alike"
+            )
+    return Style(
+        first.resolution,
+        {
+            layer: reduce(_merge_moments, (style.moments[layer] for style in styles))
+            for layer in first.layers
+        },
+    )
+
+
+def _merge_moments(a: Moments, b: Moments) -> Moments:
+    """Means mix by weight; spreads also gain the distance between the two (Chan et al. 1983).
+
+    Unlike a difference of two large sums of squares, this loses no digits when images agree.
+    """
+    weight = a.weight + b.weight
+    p, q = a.weight / weight, b.weight / weight
+    d_mean, d_second = b.mean - a.mean, b.second - a.second
+    d_shifted = shifted(d_mean, d_second) - 1.0  # the constant of the shift cancels
+    between = Spread(*((d**2).sum() for d in (d_mean, d_second, d_shifted)))
+    spread = Spread(
+        *(p * x + q * y + p * q * z for x, y, z in zip(a.spread, b.spread, between, strict=True))
+    )
+    return Moments(weight, a.mean + q * d_mean, a.second + q * d_second, spread)
+
+
+def shifted(mean: jax.Array, second: jax.Array) -> jax.Array:
+    """Second moment of activations less one (Novak & Nikulin 2016, section 3.2)."""
+    return second - mean[:, None] - mean[None, :] + 1.0
+
+
+def mix(styles: Iterable[Style]) -> Style:
+    """`merge` of a stream, in constant memory.
+
+    Raises:
+        ValueError: if the stream is empty.
+    """
+    return reduce(merge, styles)

@@ -1,0 +1,127 @@
+"""style.safetensors: the styles of one set of images, at every resolution measured.
+
+Tensors `RESOLUTION/LAYER/{mean,second,spread}` in float32; the header says what they are of.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+from styleinv import files, images
+from styleinv.errors import InputError
+from styleinv.style import Moments, Spread, Style
+
+_FORMAT = "styleinv style 1"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a style was measured with and on.
+
+    Attributes:
+        network: the network's name.
+        weights: sha256 of its weights.
+        pooling, padding: as given to `VGG`.
+        region: "all", "mask" or "rest".
+        images: one {"name", "sha256", "weight"} for each image; weights sum to 1.
+    """
+
+    network: str
+    weights: str
+    pooling: str
+    padding: str
+    region: str
+    images: tuple[Mapping[str, str | float], ...] = ()
+
+
+def save(path: Path, styles: Mapping[int, Style], origin: Origin) -> None:
+    """Writes the file in one move."""
+    tensors = {
+        f"{resolution}/{layer}/{name}": np.asarray(value, np.float32)
+        for resolution, style in styles.items()
+        for layer, moments in style.moments.items()
+        for name, value in (
+            ("mean", moments.mean),
+            ("second", moments.second),
+            ("spread", np.array([float(x) for x in moments.spread])),
+        )
+    }
+    layers = next(iter(styles.values())).layers
+    header = {"format": _FORMAT, "layers": layers, "resolutions": list(styles)} | asdict(origin)
+    content = safetensors.numpy.save(tensors, {key: json.dumps(v) for key, v in header.items()})
+    files.write(path, content)
+
+
+def load(path: Path) -> tuple[dict[int, Style], Origin]:
+    """The styles by resolution, float32, and what they are of.
+
+    Raises:
+        InputError: if this is not a style file or it is damaged.
+    """
+    content = images.read_bytes(path)
+    try:
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        header = {key: json.loads(value) for key, value in metadata.items()}
+        if header.pop("format") != _FORMAT:
+            raise ValueError("another format")
+        layers, resolutions = header.pop("layers"), header.pop("resolutions")
+        tensors = safetensors.numpy.load(content)
+        styles = {
+            resolution: Style(
+                resolution,
+                {layer: _moments(tensors, f"{resolution}/{layer}") for layer in layers},
+            )
+            for resolution in resolutions
+        }
+        return styles, Origin(**header | {"images": tuple(header["images"])})
+    except Exception as error:  # whatever a damaged header provokes, from whichever library
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path} is not a style file of this program: {reason}") from None
+
+
+def _moments(tensors: Mapping[str, np.ndarray], prefix: str) -> Moments:
+    mean, second, spread = (tensors[f"{prefix}/{name}"] for name in ("mean", "second", "spread"))
+    channels = len(mean)
+    if (mean.shape, second.shape, spread.shape) != ((channels,), (channels, channels), (3,)):
+        raise ValueError(f"wrong shapes at {prefix}")
+    if not all(np.isfinite(x).all() for x in (mean, second, spread)):
+        raise ValueError(f"numbers at {prefix} that are not finite")
+    return Moments(np.float32(1), mean, second, Spread(*spread))
+
+
+def select(
+    styles: Mapping[int, Style],
+    origin: Origin,
+    path: Path,
+    *,
+    wanted: Origin,
+    layers: Sequence[str],
+    resolutions: Sequence[int],
+) -> dict[int, Style]:
+    """The styles at the resolutions and layers asked for.
+
+    Raises:
+        InputError: if the file was made with anything else than asked for; names both.
+    """
+    for field in ("network", "weights", "pooling", "padding"):
+        has, asked = getattr(origin, field), getattr(wanted, field)
+        if has != asked:
+            raise InputError(f"{path} was made with {field} {has}, and this run has {asked}")
+    selected = {}
+    for resolution in resolutions:
+        if resolution not in styles:
+            there = ", ".join(map(str, styles))
+            raise InputError(f"{path} was measured at {there} px, and this run needs {resolution}")
+        moments = styles[resolution].moments
+        missing = [layer for layer in layers if layer not in moments]
+        if missing:
+            raise InputError(
+                f"{path} has the layers {', '.join(moments)}, and this run needs {missing[0]}"
+            )
+        selected[resolution] = Style(resolution, {layer: moments[layer] for layer in layers})
+    return selected

@@ -1,0 +1,115 @@
+"""Coarse to fine: the same problem at rising resolutions, each started from the one before.
+
+The only place that sees all the nouns: network, objective, parameters, solver, stages.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from styleinv import images
+from styleinv.minimize import Snapshot, Solver, minimize
+from styleinv.objective import Objective
+from styleinv.parameters import Parameters
+from styleinv.vgg import VGG
+
+
+class Stage(NamedTuple):
+    """Steps at a resolution."""
+
+    resolution: int
+    steps: int
+
+
+class Frame(NamedTuple):
+    """A step of a stage; `stage` is the index, `step` counts within it from 1."""
+
+    stage: int
+    resolution: int
+    step: int
+    snapshot: Snapshot
+    decode: Callable[[jax.Array], jax.Array]
+
+    @property
+    def image(self) -> np.ndarray:
+        """f32[h, w, 3] in [0, 1], after the step."""
+        return np.asarray(self.decode(self.snapshot.params))
+
+    @property
+    def position(self) -> "Position":
+        """All that is needed to go on from here."""
+        leaves = jax.tree.leaves((self.snapshot.params, self.snapshot.state))
+        return Position(self.stage, self.step, [np.asarray(leaf) for leaf in leaves])
+
+
+class Position(NamedTuple):
+    """Where a run stands: the leaves of parameters and solver state after a step of a stage."""
+
+    stage: int
+    step: int
+    leaves: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class ImageLoss:
+    """params, (network, objective) -> loss and terms. Equal ones share their compiled step."""
+
+    decode: Callable[[jax.Array], jax.Array]
+
+    def __call__(
+        self, params: jax.Array, problem: tuple[VGG, Objective]
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        network, objective = problem
+        image = self.decode(params)
+        return objective(image, network(image, objective.layers))
+
+
+def synthesize(
+    problem_at: Callable[[int], tuple[VGG, Objective]],
+    start: Callable[[int], np.ndarray],
+    stages: Sequence[Stage],
+    parameters: Parameters,
+    solver_for: Callable[[int], Solver],
+    *,
+    resume: Position | None = None,
+) -> Iterator[Frame]:
+    """Yields every step of every stage.
+
+    Args:
+        problem_at: resolution -> (network, objective).
+        start: resolution -> f32[h, w, 3], the image that a run at it would start from. Only the
+            first stage starts there; the later ones take its shape.
+        stages: coarse to fine.
+        parameters: what is optimized in place of the image.
+        solver_for: number of steps -> solver; it starts anew at each stage, since a resized
+            image's curvature is another.
+        resume: the position to go on from; bit for bit what an undisturbed run would do.
+    """
+    loss = ImageLoss(parameters.decode)
+    image = None
+    for index, stage in enumerate(stages):
+        if resume and index < resume.stage:
+            continue
+        blank = start(stage.resolution)
+        image = blank if image is None else images.resize(image, *blank.shape[:2])
+        problem, solver = problem_at(stage.resolution), solver_for(stage.steps)
+        params, before = parameters.init(jnp.asarray(image)), None
+        if resume and index == resume.stage:
+            params, before = _restore(loss, params, problem, solver, resume)
+        for snapshot in minimize(loss, params, problem, solver, stage.steps, resume=before):
+            params = snapshot.params
+            yield Frame(index, stage.resolution, snapshot.step, snapshot, parameters.decode)
+        image = np.asarray(parameters.decode(params))
+
+
+def _restore(
+    loss: ImageLoss, params: jax.Array, problem: Any, solver: Solver, position: Position
+) -> tuple[jax.Array, tuple[int, Any]]:
+    values = jax.eval_shape(loss, params, problem)[1]
+    like = jax.tree.structure((params, jax.eval_shape(solver.init, params, values)))
+    params, state = jax.tree.unflatten(like, [jnp.asarray(leaf) for leaf in position.leaves])
+    return params, (position.step, state)

@@ -1,0 +1,115 @@
+"""The frozen VGG networks (Simonyan & Zisserman 2014): image -> {layer: features}.
+
+Image: f32[h, w, 3], RGB in [0, 1]. Features: {"relu1_1": f32[h_l, w_l, c_l], ...}, after the ReLU; "pixels" is the image as it is.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from styleinv.convolution import FilterBank, convolve, filter_bank
+from styleinv.weights.convolutions import BLOCKS
+
+PIXELS = "pixels"  # the layer below all others: the image itself
+POOLINGS = ("average", "max")
+PADDINGS = ("replicate", "zeros")
+CONVOLUTIONS = ("auto", "direct", "winograd")
+
+
+def layer_names(network: str = "vgg19") -> tuple[str, ...]:
+    """("relu1_1", "relu1_2", "relu2_1", ...), shallow to deep."""
+    return tuple(
+        f"relu{block}_{i}"
+        for block, count in enumerate(BLOCKS[network], 1)
+        for i in range(1, count + 1)
+    )
+
+
+def layer_stride(layer: str) -> int:
+    """How many image pixels one position of the layer steps over: 1, 2, 4, 8 or 16."""
+    return 1 if layer == PIXELS else 2 ** (int(layer[4]) - 1)
+
+
+class Frozen(nnx.Variable):
+    """A weight that is part of the network's state but of no optimizer's."""
+
+
+class VGG(nnx.Module):
+    """VGG up to a deepest layer; a pytree, so it is an argument of jitted functions.
+
+    Args:
+        kernels: {"conv1_1": f32[3, 3, c_in, c_out], ...} in network order.
+        biases: {"conv1_1": f32[c_out], ...}.
+        matrix, offset: f32[3, 3] and f32[3]; `rgb @ matrix + offset` is what the weights expect.
+        deepest: nothing beyond this layer is kept.
+        pooling: "average" (smoother images, Gatys 2016 section 2) or "max" (as trained).
+        padding: border of the first convolution, "replicate" or "zeros". Replication keeps the
+            image's rim from looking like a dark frame to the network; deeper layers see zeros.
+        convolution: "direct", "winograd", or "auto": Winograd on CPU from the second block on.
+    """
+
+    def __init__(
+        self,
+        kernels: Mapping[str, np.ndarray],
+        biases: Mapping[str, np.ndarray],
+        matrix: np.ndarray,
+        offset: np.ndarray,
+        *,
+        deepest: str = "relu5_4",
+        pooling: str = "average",
+        padding: str = "replicate",
+        convolution: str = "auto",
+    ):
+        names = list(kernels)
+        wanted = names[: names.index(deepest.replace("relu", "conv")) + 1]
+        on_cpu = jax.default_backend() == "cpu"
+        self.pooling, self.padding = pooling, padding
+        self.layers = tuple(name.replace("conv", "relu") for name in wanted)
+        self.matrix, self.offset = Frozen(jnp.asarray(matrix)), Frozen(jnp.asarray(offset))
+        filters, bias = {}, {}
+        for name in wanted:
+            # Few channels leave Winograd bound by memory: block 1 is faster direct.
+            fast = convolution == "winograd" or (
+                convolution == "auto" and on_cpu and kernels[name].shape[2] >= 64
+            )
+            if name.startswith("conv1_"):
+                fast = False
+            filters[name] = Frozen(filter_bank(kernels[name], winograd=fast))
+            bias[name] = Frozen(jnp.asarray(biases[name]))
+        self.filters, self.biases = nnx.Dict(filters), nnx.Dict(bias)
+
+    def __call__(self, image: jax.Array, layers: Sequence[str]) -> dict[str, jax.Array]:
+        """Features of the layers asked for; nothing above the deepest of them is computed."""
+        features, x = {}, image @ self.matrix[...] + self.offset[...]
+        missing = set(layers)
+        if PIXELS in missing:
+            features[PIXELS] = image
+            missing.discard(PIXELS)
+        for name in self.layers:
+            if not missing:
+                break
+            if name.endswith("_1") and name != "relu1_1":
+                x = pool(x, self.pooling)
+            conv = name.replace("relu", "conv")
+            filters: FilterBank = self.filters[conv].get_value()
+            if name == "relu1_1" and self.padding == "replicate":
+                x = jnp.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge")
+                x = convolve(x, filters)[1:-1, 1:-1]
+            else:
+                x = convolve(x, filters)
+            x = jax.nn.relu(x + self.biases[conv][...])
+            if name in missing:
+                features[name] = x
+                missing.discard(name)
+        return features
+
+
+def pool(x: jax.Array, pooling: str) -> jax.Array:
+    """f32[h, w, c] -> f32[h // 2, w // 2, c]; an odd last row or column is dropped."""
+    height, width, channels = x.shape
+    x = x[: height // 2 * 2, : width // 2 * 2]
+    x = x.reshape(height // 2, 2, width // 2, 2, channels)
+    return x.mean((1, 3)) if pooling == "average" else x.max((1, 3))
