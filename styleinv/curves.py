@@ -56,11 +56,11 @@ def _draw_terms(ax: Axes, rows: Sequence[Row], own: Sequence[Row], terms, font: 
     for other in sorted({row["seed"] for row in rows} - {own[0]["seed"]}):
         others = [row for row in rows if row["seed"] == other]
         _line(ax, others, lambda row: row["loss"], color="#b5b2ab", linewidth=0.9, label="")
-    _line(ax, own, lambda row: row["dispersion"], color=DISPERSION_COLOR, linestyle=(0, (5, 2)),
-          label="dispersion of the set")  # fmt: skip
     _line(ax, own, lambda row: row["loss"], color=INK, linewidth=2.4, label="total")
     for term, color in zip(terms, COLORS, strict=False):
         _line(ax, own, lambda row, term=term: row["values"].get(term), color=color, label=term)
+    _line(ax, own, lambda row: row["dispersion"], color=DISPERSION_COLOR, linestyle=(0, (5, 2)),
+          label="dispersion")  # fmt: skip
     _finish(ax, own, "Loss and its terms", font, pad=34)
     ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1.09), ncols=len(terms) + 2, frameon=False,

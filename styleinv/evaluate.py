@@ -1,6 +1,6 @@
 """How far an image is from a style, in numbers that can be compared across layers and runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import jax
@@ -34,15 +34,27 @@ def relative_distances(
     return {layer: float(found[layer]) for layer in targets}
 
 
-def relative_spread(
-    style: Style, targets: Mapping[str, tuple], statistic: str
-) -> dict[str, float | None]:
+def relative_spread(style: Style, targets: Mapping[str, tuple], statistic: str) -> dict[str, float]:
     """{layer: weighted mean distance of the single images from their mixture}, on the same scale.
 
-    None where the statistic is not linear in the moments: it is not known from them.
+    Empty where it is not known (the statistic is not linear in the moments) or where there is
+    nothing to disagree (a single image).
     """
     spread = STATISTICS[statistic].spread
+    if spread is None:
+        return {}
+    found = {layer: float(spread(style.moments[layer]) / square(t)) for layer, t in targets.items()}
+    return found if any(found.values()) else {}
+
+
+def table(columns: Mapping[str, Mapping[str, float]], layers: Sequence[str]) -> dict[str, dict]:
+    """{"layers": {layer: {column: value or None}}, "total": {column: mean over layers or None}}."""
     return {
-        layer: None if spread is None else float(spread(style.moments[layer]) / square(target))
-        for layer, target in targets.items()
+        "layers": {
+            layer: {name: column.get(layer) for name, column in columns.items()} for layer in layers
+        },
+        "total": {
+            name: sum(column.values()) / len(column) if column else None
+            for name, column in columns.items()
+        },
     }

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from styleinv.statistics import STATISTICS, distance, square
 from styleinv.style import Style, measure, moments_of
@@ -71,11 +72,21 @@ class StyleTerm:
 
     targets: Mapping[str, tuple[jax.Array, ...]]
     weights: Mapping[str, jax.Array]
-    statistic: str = "gram"
+    statistic: str
 
     @property
     def layers(self):
         return tuple(self.targets)
+
+    def dispersion(self, style: Style) -> float | None:
+        """sum_l weight_l spread_l: what the per-image sum of the literature has on top.
+
+        None where the statistic is not linear in the moments.
+        """
+        spread = STATISTICS[self.statistic].spread
+        if spread is None:
+            return None
+        return sum(float(w) * float(spread(style.moments[k])) for k, w in self.weights.items())
 
     def __call__(self, image, features):
         embed = STATISTICS[self.statistic].embed
@@ -102,20 +113,39 @@ class TotalVariationTerm:
         return {"": self.weight * ((rows**2).mean() + (columns**2).mean())}
 
 
-def style_targets(style: Style, statistic: str) -> dict[str, tuple[jax.Array, ...]]:
+def style_term(
+    style: Style,
+    layers: Sequence[str],
+    statistic: str,
+    preset: str,
+    *,
+    factors: Sequence[float] = (),
+    start: Mapping[str, tuple[jax.Array, ...]] | None = None,
+) -> StyleTerm:
+    """The term that pulls an image towards a style; see `layer_weights` for the arguments."""
+    targets = style_targets(style, layers, statistic)
+    return StyleTerm(
+        targets, layer_weights(preset, targets, factors=factors, start=start), statistic
+    )
+
+
+def style_targets(
+    style: Style, layers: Sequence[str], statistic: str
+) -> dict[str, tuple[jax.Array, ...]]:
     """{layer: embedding}, float32 on the device."""
     embed = STATISTICS[statistic].embed
     return {
-        layer: embed(jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), moments))
-        for layer, moments in style.moments.items()
+        layer: embed(jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), style.moments[layer]))
+        for layer in layers
     }
 
 
 def image_targets(
-    network: VGG, image: jax.Array, layers: Sequence[str], statistic: str
+    network: VGG, image: np.ndarray, layers: Sequence[str], statistic: str
 ) -> dict[str, tuple[jax.Array, ...]]:
     """{layer: embedding} of one image, to weigh layers by or to compare with."""
-    return style_targets(measure(network, image, layers, resolution=0), statistic)
+    style = measure(network, image, layers, resolution=image.shape[0])
+    return style_targets(style, layers, statistic)
 
 
 def layer_weights(

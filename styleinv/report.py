@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 from itertools import groupby
-from math import ceil, inf, log10, sqrt
+from math import inf, log10, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,10 +78,10 @@ def write_report(folder: Path, references: Sequence[Reference]) -> Path:
         references=references,
         unequal=len({round(reference.weight, 6) for reference in references}) > 1,
         style_image=style_image and _uri(style_image.read_bytes(), "png"),
-        style_shape=_shape(style_image) if style_image else (1, 1),
+        style_shape=images.read(style_image).shape[1::-1] if style_image else (1, 1),
         style_saved=saved,
         mosaic=_mosaic(shown),
-        verdict=verdict(results["total"], len(references)) if results else progress(run, own),
+        mosaic_rows=_rows(len(shown)),
         snapshots=_snapshots(snapshots, own),
         seed=seed,
         stages=_stages(own),
@@ -89,10 +89,7 @@ def write_report(folder: Path, references: Sequence[Reference]) -> Path:
         curve=wide and _uri(wide, "png"),
         narrow_curve=narrow and _uri(narrow, "png"),
         positions=_positions(results["layers"] | {"": results["total"]}) if results else None,
-        finals=[
-            (_picture(folder / each["image"], SNAPSHOT, f"seed {each['seed']}"), each)
-            for each in (results["seeds"] if results else [])
-        ],
+        finals=_finals(folder, results["seeds"]) if results else [],
         settings=settings,
         changed={name for name in settings if re.search(rf"--{re.escape(name)}[= ]", command)},
     )
@@ -105,9 +102,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file, or an InputError that names the file."""
     try:
         return json.loads(images.read_bytes(path))
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid JSON: {error}") from None
 
 
@@ -124,48 +119,16 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def verdict(total: Mapping[str, float | None], size: int) -> tuple[str, str]:
-    """(headline, explanation) of squared distances to the set, {"noise", "typical", "learned"}."""
-    learned, typical, noise = total["learned"], total["typical"], total["noise"]
-    target = "the statistics of the set" if size > 1 else "the statistics of the reference"
-    distances = f"{number(learned)} for the style image"
-    if typical is None:
-        headline = f"The style image is {_compare(learned, noise, target)} white noise."
-    else:
-        headline = (
-            f"The style image is {_compare(learned, typical, target)} a typical picture of the set,"
-            f" and {_compare(learned, noise)} white noise."
-        )
-        distances += f", {number(typical)} for a typical picture of the set"
-    return headline, (
-        f"That compares squared distances: {distances}, {number(noise)} for white noise, "
-        "where 0 is identical and 1 is as far as a blank image."
-    )
-
-
-def _compare(distance: float, other: float, target: str = "") -> str:
-    ratio = other / distance if distance else inf
-    to = f" to {target}" if target else ""
-    if ratio == inf:
-        return f"infinitely closer{to} than"
+def compare(distance: float, other: float) -> tuple[str, str]:
+    """How a distance relates to another one, as ("3.2 times closer", "than")."""
+    if not distance:
+        return "infinitely closer", "than"
+    ratio = other / distance
     if 0.95 < ratio < 1.05:
-        return f"about as close{to} as"
+        return "about as close", "as"
     times = max(ratio, 1 / ratio) if ratio else inf
     factor = f"{times:,.0f}" if times >= 10 else f"{times:.1f}"
-    return f"{factor} times {'closer' if ratio > 1 else 'farther'}{to} than"
-
-
-def progress(run: Mapping[str, Any], own: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """(headline, explanation) of a run that has no results."""
-    ending = "was still running" if run["status"] == "running" else "ended early"
-    if not own:
-        return f"The run {ending}, before its first step.", ""
-    first, last = own[0], own[-1]
-    return (
-        f"The run {ending} at step {last['step']}, at {last['resolution']} px.",
-        f"The loss went from {number(first['loss'])} to {number(last['loss'])}; how close the "
-        "image came to the set is measured only at the end of a run.",
-    )
+    return f"{factor} times {'closer' if ratio > 1 else 'farther'}", "than"
 
 
 def _snapshot_paths(folder: Path, seed: int) -> dict[int, Path]:
@@ -185,8 +148,17 @@ def _snapshots(paths: Mapping[int, Path], own: Sequence[Mapping[str, Any]]) -> l
     ]
 
 
+def _finals(folder: Path, seeds: Sequence[Mapping[str, Any]]) -> list[tuple[Picture, Any]]:
+    return [(_picture(folder / it["image"], SNAPSHOT, f"seed {it['seed']}"), it) for it in seeds]
+
+
+def _rows(size: int) -> int:
+    """Rows of a square mosaic; when in doubt one more, because most pictures are wide."""
+    return max(1, round(sqrt(size) + 0.1))
+
+
 def _mosaic(references: Sequence[Reference]) -> list[Picture]:
-    resolution = MOSAIC // max(1, ceil(sqrt(len(references))))
+    resolution = MOSAIC // _rows(len(references))
     return [
         _picture(reference.path, resolution, reference.name, percent(reference.weight))
         for reference in references
@@ -207,18 +179,13 @@ def _picture(path: Path, resolution: int, caption: str, note: str = "") -> Pictu
     return Picture(_uri(buffer.getvalue(), "jpeg"), caption, note)
 
 
-def _shape(path: Path) -> tuple[int, int]:
-    with Image.open(path) as image:
-        return image.size
-
-
 def _uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _stages(own: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     stages = [list(group) for _, group in groupby(own, key=lambda row: row["stage"])]
-    return [rows[-1] | {"steps": len(rows), "first_loss": rows[0]["loss"]} for rows in stages]
+    return [{**rows[-1], "steps": len(rows), "first_loss": rows[0]["loss"]} for rows in stages]
 
 
 def _positions(layers: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, float]]:
@@ -248,7 +215,7 @@ def _flatten(config: Mapping[str, Any], prefix: str = "config"):
 def number(value: float | None) -> str:
     """Three significant digits."""
     if value is None:
-        return "–"
+        return "-"
     if value == 0 or 1e-4 <= abs(value) < 1000:
         return f"{value:#.3g}".rstrip(".") if value else "0"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.2e}"
@@ -271,14 +238,14 @@ def duration(seconds: float) -> str:
 
 
 def moment(iso: str | None) -> str:
-    return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M}" if iso else "–"
+    return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M}" if iso else "-"
 
 
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {f.__name__: f for f in (number, percent, duration, moment)}
+    environment.filters |= {f.__name__: f for f in (number, duration, moment, compare)}
     text = resources.files("styleinv").joinpath("report.html.jinja").read_text("utf-8")
     return environment.from_string(text)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from styleinv.style import Moments, shifted
+from styleinv.style import Array, Moments, shifted
 
 _EPSILON = 1e-6  # keeps square roots differentiable where a channel never fires
 
@@ -29,21 +29,21 @@ class Statistic(NamedTuple):
         source: where the formula stands.
     """
 
-    embed: Callable[[Moments], tuple[jax.Array, ...]]
-    spread: Callable[[Moments], jax.Array] | None
+    embed: Callable[[Moments], tuple[Array, ...]]
+    spread: Callable[[Moments], Array] | None
     source: str
 
 
-def _correlation(m: Moments) -> tuple[jax.Array, ...]:
+def _correlation(m: Moments) -> tuple[Array, ...]:
     gain = jax.lax.rsqrt(jnp.diagonal(m.second) + _EPSILON)
     return (m.second * gain[:, None] * gain[None, :],)
 
 
-def _mean_covariance(m: Moments) -> tuple[jax.Array, ...]:
+def _mean_covariance(m: Moments) -> tuple[Array, ...]:
     return m.mean, m.second - m.mean[:, None] * m.mean[None, :]
 
 
-def _batch_norm(m: Moments) -> tuple[jax.Array, ...]:
+def _batch_norm(m: Moments) -> tuple[Array, ...]:
     variance = jnp.diagonal(m.second) - m.mean**2
     scale = m.mean.shape[0] ** -0.5
     return scale * m.mean, scale * jnp.sqrt(jax.nn.relu(variance) + _EPSILON)
@@ -74,11 +74,11 @@ STATISTICS = {
 }
 
 
-def distance(a: tuple[jax.Array, ...], b: tuple[jax.Array, ...]) -> jax.Array:
+def distance(a: tuple[Array, ...], b: tuple[Array, ...]) -> Array:
     """f[]: the squared Euclidean distance of two embeddings."""
     return sum(((x - y) ** 2).sum() for x, y in zip(a, b, strict=True))
 
 
-def square(embedding: tuple[jax.Array, ...]) -> jax.Array:
+def square(embedding: tuple[Array, ...]) -> Array:
     """f[]: the squared norm of an embedding."""
     return sum((x**2).sum() for x in embedding)

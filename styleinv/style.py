@@ -9,13 +9,15 @@ dataset of any size is therefore one streaming pass in constant memory.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from styleinv.vgg import VGG
+
+Array = Any  # np.ndarray in float64 on the host, jax.Array in float32 on the device
 
 
 class Spread(NamedTuple):
@@ -24,9 +26,9 @@ class Spread(NamedTuple):
     One number for each linear function of the moments that an objective may compare.
     """
 
-    mean: jax.Array
-    gram: jax.Array
-    shifted_gram: jax.Array
+    mean: Array
+    gram: Array
+    shifted_gram: Array
 
 
 class Moments(NamedTuple):
@@ -39,9 +41,9 @@ class Moments(NamedTuple):
         spread: the weighted squared distances of the single images from the mixture.
     """
 
-    weight: jax.Array
-    mean: jax.Array
-    second: jax.Array
+    weight: Array
+    mean: Array
+    second: Array
     spread: Spread
 
 
@@ -119,7 +121,7 @@ def _measure(network, image, masks, layers):
 
 def measure(
     network: VGG,
-    image: jax.Array,
+    image: Array,
     layers: Sequence[str],
     *,
     resolution: int,
@@ -188,7 +190,7 @@ def _merge_moments(a: Moments, b: Moments) -> Moments:
     return Moments(weight, a.mean + q * d_mean, a.second + q * d_second, spread)
 
 
-def shifted(mean: jax.Array, second: jax.Array) -> jax.Array:
+def shifted(mean: Array, second: Array) -> Array:
     """Second moment of activations less one (Novak & Nikulin 2016, section 3.2)."""
     return second - mean[:, None] - mean[None, :] + 1.0
 

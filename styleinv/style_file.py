@@ -78,7 +78,7 @@ def load(path: Path) -> tuple[dict[int, Style], Origin]:
             )
             for resolution in resolutions
         }
-        return styles, Origin(**header | {"images": tuple(header["images"])})
+        return styles, Origin(images=tuple(header.pop("images")), **header)
     except Exception as error:  # whatever a damaged header provokes, from whichever library
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path} is not a style file of this program: {reason}") from None

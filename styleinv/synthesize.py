@@ -26,11 +26,19 @@ class Stage(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A step of a stage; `stage` is the index, `step` counts within it from 1."""
+    """A step of a stage.
+
+    Attributes:
+        stage: the stage's index.
+        resolution: of the stage.
+        step: steps done in the stage.
+        count: steps done over all stages.
+    """
 
     stage: int
     resolution: int
     step: int
+    count: int
     snapshot: Snapshot
     decode: Callable[[jax.Array], jax.Array]
 
@@ -92,17 +100,19 @@ def synthesize(
     loss = ImageLoss(parameters.decode)
     image = None
     for index, stage in enumerate(stages):
+        earlier = sum(s.steps for s in stages[:index])
         if resume and index < resume.stage:
             continue
         blank = start(stage.resolution)
         image = blank if image is None else images.resize(image, *blank.shape[:2])
         problem, solver = problem_at(stage.resolution), solver_for(stage.steps)
-        params, before = parameters.init(jnp.asarray(image)), None
+        params, done = parameters.init(jnp.asarray(image)), None
         if resume and index == resume.stage:
-            params, before = _restore(loss, params, problem, solver, resume)
-        for snapshot in minimize(loss, params, problem, solver, stage.steps, resume=before):
+            params, done = _restore(loss, params, problem, solver, resume)
+        for snapshot in minimize(loss, params, problem, solver, stage.steps, resume=done):
             params = snapshot.params
-            yield Frame(index, stage.resolution, snapshot.step, snapshot, parameters.decode)
+            step = snapshot.step
+            yield Frame(index, stage.resolution, step, earlier + step, snapshot, parameters.decode)
         image = np.asarray(parameters.decode(params))
 
 

@@ -1,6 +1,7 @@
 """The frozen VGG networks (Simonyan & Zisserman 2014): image -> {layer: features}.
 
-Image: f32[h, w, 3], RGB in [0, 1]. Features: {"relu1_1": f32[h_l, w_l, c_l], ...}, after the ReLU; "pixels" is the image as it is.
+Image: f32[h, w, 3], RGB in [0, 1]. Features: {"relu1_1": f32[h_l, w_l, c_l], ...}, after the ReLU;
+the layer "pixels" is the image as it is.
 """
 
 from collections.abc import Mapping, Sequence

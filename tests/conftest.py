@@ -1,0 +1,61 @@
+"""Strict settings, and the few things that many tests need."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleinv import weights
+from styleinv.vgg import VGG
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config):
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind():
+    """Fails a test that writes into the checkout."""
+    before = set(ROOT.iterdir())
+    yield
+    left = {path.name for path in set(ROOT.iterdir()) - before} - {".pytest_cache", "__pycache__"}
+    assert not left, f"the test left {left} behind"
+
+
+@pytest.fixture
+def shared():
+    """The folder of real pictures beside the checkout; the test is skipped where it is absent."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no pictures beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def default_weights():
+    """The real VGG19, from the user's cache; fetched at first use."""
+    return weights.load("default")
+
+
+@pytest.fixture(scope="session")
+def network(default_weights):
+    """The real VGG19 with all 16 layers."""
+    w = default_weights
+    return VGG(w.kernels, w.biases, w.matrix, w.offset)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of four small pictures with structure: a.png .. d.png, 48 x 64."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    y, x = np.mgrid[:48, :64]
+    for k, name in enumerate("abcd", 1):
+        planes = [np.sin(x * k / 5 + c) * np.cos(y * k / 7 - c) for c in range(3)]
+        image = Image.fromarray(np.uint8(127.5 + 127.5 * np.stack(planes, axis=2)))
+        image.save(folder / f"{name}.png")
+    return folder
