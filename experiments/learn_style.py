@@ -6,6 +6,7 @@
 The libraries are imported where a run begins, so that `--help` and mistakes are answered at once.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from styleinv.record import Record
     from styleinv.style import Style
     from styleinv.vgg import VGG
+
+LOG = logging.getLogger("styleinv")
 
 
 def execute(request: cli.Request) -> int:
@@ -56,6 +59,7 @@ def execute(request: cli.Request) -> int:
         interruptible() as stop,
         record.Record(folder, settings, info, events=config.tensorboard) as run,
     ):
+        LOG.info("run folder %s", folder)
         styles = obtain_styles(config, network, origin, items, run, stop)
         seeds = range(len(config.seeds))
         if styles and all(learn(config, network, styles, run, i, stop) for i in seeds):
@@ -76,9 +80,11 @@ def learn(
     stop: Callable[[], int],
 ) -> bool:
     """One seed, into the run's images and metrics; False if stopped before its end."""
+    import jax.numpy as jnp
+
     from styleinv import progress
     from styleinv.minimize import LBFGS, Adam
-    from styleinv.objective import Objective, TotalVariationTerm, image_targets, style_term
+    from styleinv.objective import Objective, Term, TotalVariationTerm, image_targets, style_term
     from styleinv.parameters import PARAMETERS
     from styleinv.synthesize import synthesize
 
@@ -111,8 +117,10 @@ def learn(
     dispersion = {r: term.dispersion(styles[r]) for r, term in terms.items()}
 
     def problem_at(resolution):
-        variation = {"tv": TotalVariationTerm(config.tv)} if config.tv else {}
-        return network, Objective({"style": terms[resolution]} | variation)
+        parts: dict[str, Term] = {"style": terms[resolution]}
+        if config.tv:
+            parts["tv"] = TotalVariationTerm(jnp.float32(config.tv))
+        return network, Objective(parts)
 
     def solver_for(steps):
         if optimizer.name == "adam":

@@ -62,11 +62,16 @@ class FilterBank(NamedTuple):
 
 def filter_bank(kernel: np.ndarray, winograd: bool) -> FilterBank:
     """Prepares f32[3, 3, c_in, c_out] for `convolve`; transforms are made in float64."""
-    kernel = np.asarray(kernel, np.float64)
-    both = kernel, kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-    direct = tuple(jnp.asarray(k, jnp.float32) for k in both)
-    transformed = tuple(jnp.asarray(_transform(k), jnp.float32) for k in both) if winograd else None
-    return FilterBank(direct, transformed)
+    forward = np.asarray(kernel, np.float64)
+    backward = forward[::-1, ::-1].transpose(0, 1, 3, 2)
+    direct = _to_device(forward), _to_device(backward)
+    if not winograd:
+        return FilterBank(direct, None)
+    return FilterBank(direct, (_to_device(_transform(forward)), _to_device(_transform(backward))))
+
+
+def _to_device(filters: np.ndarray) -> jax.Array:
+    return jnp.asarray(filters, jnp.float32)
 
 
 def _transform(kernel: np.ndarray) -> np.ndarray:

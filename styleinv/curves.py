@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 Row = Mapping[str, Any]
@@ -39,9 +40,13 @@ def draw(rows: Sequence[Row], seed: int, *, narrow: bool = False) -> bytes:
 
     width, height = (4.5, 3.6) if narrow else (9.6, 3.9)
     panels = 2 if layers else 1
-    figure = Figure((width, panels * height), dpi=200, facecolor="white", layout="constrained")
+    figure = Figure(
+        (width, panels * height),
+        dpi=200,
+        facecolor="white",
+        layout=ConstrainedLayoutEngine(h_pad=0.12),
+    )
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(h_pad=0.12)  # pyright: ignore[reportOptionalMemberAccess]
     axes = figure.subplots(panels, 1, squeeze=False)[:, 0]
     font = 9 if narrow else 10
     _draw_terms(axes[0], rows, own, terms, font)
@@ -62,11 +67,12 @@ def _draw_terms(ax: Axes, rows: Sequence[Row], own: Sequence[Row], terms, font: 
     _line(ax, own, lambda row: row["dispersion"], color=DISPERSION_COLOR, linestyle=(0, (5, 2)),
           label="dispersion")  # fmt: skip
     _finish(ax, own, "Loss and its terms", font, pad=34)
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.09), ncols=len(terms) + 2, frameon=False,
-        fontsize=font, labelcolor=INK, borderaxespad=0, borderpad=0, handlelength=1.6,
-        columnspacing=1.2, handletextpad=0.5,
-    )  # fmt: skip
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0, 1.09), ncols=len(terms) + 2, frameon=False,
+            fontsize=font, labelcolor=INK, borderaxespad=0, borderpad=0, handlelength=1.6,
+            columnspacing=1.2, handletextpad=0.5,
+        )  # fmt: skip
 
 
 def _draw_layers(ax: Axes, own: Sequence[Row], layers, font: float, height: float) -> None:
@@ -102,7 +108,7 @@ def _finish(ax: Axes, own: Sequence[Row], title: str, font: float, pad: float) -
     """Axes, stages and title; the limits are final after this."""
     first, last = own[0]["step"], own[-1]["step"]
     ax.set_xlim(first - 0.5, last + 0.5)
-    ax.xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
+    ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     if ax.lines:  # a logarithmic axis without values is an error
         ax.set_yscale("log")
         low, high = ax.get_ylim()
@@ -147,7 +153,7 @@ def _label_ends(ax: Axes, x: float, ends, font: float, height: float) -> None:
         ax.annotate(name, (x, y), (1.045, label_height), textcoords="axes fraction", color=INK,
                     fontsize=font, va="center", annotation_clip=False,
                     arrowprops={"arrowstyle": "-", "color": color, "linewidth": 1.4,
-                                "shrinkA": 2, "shrinkB": 0,
+                                "shrinkA": 3, "shrinkB": 0,
                                 "patchA": None, "relpos": (0, 0.5)})  # fmt: skip
 
 

@@ -16,9 +16,17 @@ import numpy as np
 
 from styleinv.statistics import STATISTICS, distance, square
 from styleinv.style import Style, measure, moments_of
-from styleinv.vgg import VGG
+from styleinv.vgg import VGG, layer_stride
 
-LAYER_WEIGHTS = ("normalized", "equalized", "gatys", "novak", "inverse_channels", "plain")
+LAYER_WEIGHTS = (
+    "fine",
+    "normalized",
+    "equalized",
+    "gatys",
+    "novak",
+    "inverse_channels",
+    "plain",
+)
 
 
 class Term(Protocol):
@@ -52,7 +60,7 @@ class Objective(NamedTuple):
             for name, term in self.terms.items()
             for part, value in term(image, features).items()
         }
-        return sum(values[name] for name in self.terms), values
+        return sum((values[name] for name in self.terms), jnp.zeros(())), values
 
 
 @partial(
@@ -94,7 +102,7 @@ class StyleTerm:
             f"/{layer}": self.weights[layer] * distance(embed(moments_of(features[layer])), target)
             for layer, target in self.targets.items()
         }
-        return {"": sum(parts.values())} | parts
+        return {"": sum(parts.values(), jnp.zeros(()))} | parts
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("weight",), meta_fields=())
@@ -159,6 +167,9 @@ def layer_weights(
 
     Args:
         preset: with L layers of N channels each, the d-th of them at depth d = 1 .. L,
+            "fine": as "normalized", times a share that falls with the stride of the layer. Deep
+                layers have too few positions to match a mixture of many images, and left alone
+                they take the optimizer's attention from lines and flat areas (docs/settings.md);
             "normalized": 1 / (L |target|^2), independent of weights, size and layer;
             "equalized": 1 / (L |start - target|^2), every layer starts at 1 / L (He et al. 2016);
             "gatys": 1 / (4 L N^2), equations 4 and 5 of Gatys et al. 2016 for mean Grams;
@@ -177,10 +188,13 @@ def layer_weights(
     if factors and len(factors) != len(targets):
         raise ValueError(f"`factors` has {len(factors)} numbers for {len(targets)} layers")
     count = len(targets)
+    strides = sum(1 / layer_stride(layer) for layer in targets)
     weights = {}
     for depth, (layer, target) in enumerate(targets.items(), 1):
         channels = target[0].shape[0]
-        if preset == "normalized":
+        if preset == "fine":
+            weight = 1 / (layer_stride(layer) * strides * square(target))
+        elif preset == "normalized":
             weight = 1 / (count * square(target))
         elif preset == "equalized":
             if start is None:

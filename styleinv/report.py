@@ -8,9 +8,8 @@ on another machine or a year ago, can be reported too.
 import base64
 import io
 import json
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 from itertools import groupby
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 import jinja2
 from PIL import Image
 
-from styleinv import curves, images
+from styleinv import curves, files, images
 from styleinv.errors import InputError
 
 SHOWN = 48  # references in the mosaic
@@ -52,10 +51,10 @@ def write_report(folder: Path, references: Sequence[Reference]) -> Path:
 
     Args:
         folder: with run.json and config.json, and what else the run left there.
-        references: the dataset; the heaviest are shown.
+        references: the dataset, of which the heaviest are shown; may be empty.
 
     Raises:
-        InputError: if a JSON file is missing or broken.
+        InputError: if a JSON file is missing or broken, or the folder cannot be written.
     """
     run, config = read_json(folder / "run.json"), read_json(folder / "config.json")
     results = read_json(folder / "results.json") if (folder / "results.json").exists() else None
@@ -66,7 +65,7 @@ def write_report(folder: Path, references: Sequence[Reference]) -> Path:
     wide = narrow = None
     if own:
         wide, narrow = curves.draw(rows, seed), curves.draw(rows, seed, narrow=True)
-        _replace(folder / "curve.png", wide)
+        files.write(folder / "curve.png", wide)
     snapshots = _snapshot_paths(folder, seed)
     saved = (folder / "style.png").exists()
     style_image = folder / "style.png" if saved else next(reversed(snapshots.values()), None)
@@ -94,7 +93,7 @@ def write_report(folder: Path, references: Sequence[Reference]) -> Path:
         changed={name for name in settings if re.search(rf"--{re.escape(name)}[= ]", command)},
     )
     report = folder / "report.html"
-    _replace(report, page.encode())
+    files.write(report, page.encode())
     return report
 
 
@@ -202,7 +201,7 @@ def _positions(layers: Mapping[str, Mapping[str, float | None]]) -> dict[str, di
     }
 
 
-def _flatten(config: Mapping[str, Any], prefix: str = "config"):
+def _flatten(config: Mapping[str, Any], prefix: str = "config") -> Iterator[tuple[str, str]]:
     """(dotted name, value) of every field, named as on the command line."""
     for key, value in config.items():
         name = f"{prefix}.{key}"
@@ -228,13 +227,9 @@ def percent(share: float) -> str:
 def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes} min"
-        if hours
-        else f"{minutes} min {rest} s"
-        if minutes
-        else f"{rest} s"
-    )
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def moment(iso: str | None) -> str:
@@ -248,9 +243,3 @@ def _template() -> jinja2.Template:
     environment.filters |= {f.__name__: f for f in (number, duration, moment, compare)}
     text = resources.files("styleinv").joinpath("report.html.jinja").read_text("utf-8")
     return environment.from_string(text)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
