@@ -181,7 +181,7 @@ def conclude(
 ) -> None:
     """style.png, results.json and the report; the distances are those of the saved file."""
     from styleinv import evaluate, images, objective, report
-    from styleinv.record import read_metrics
+    from styleinv.journal import read_metrics
 
     last = {line["seed"]: line for line in read_metrics(run.folder / "metrics.jsonl")}
     best = min(last.values(), key=lambda line: line["loss"])

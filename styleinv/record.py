@@ -10,7 +10,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +22,7 @@ import orbax.checkpoint as ocp
 
 from styleinv import files, images
 from styleinv.errors import InputError
+from styleinv.journal import flatten, read_json
 from styleinv.synthesize import Position
 from styleinv.tensorboard import Events
 
@@ -53,7 +54,8 @@ def environment() -> dict[str, Any]:
 
 def finished(folder: Path) -> bool:
     """Whether the folder holds a run that came to its end."""
-    return (folder / "run.json").is_file() and _read(folder / "run.json")["status"] == "finished"
+    path = folder / "run.json"
+    return path.is_file() and read_json(path).get("status") == "finished"
 
 
 def belongs(folder: Path, config: Mapping[str, Any]) -> None:
@@ -64,8 +66,8 @@ def belongs(folder: Path, config: Mapping[str, Any]) -> None:
         raise InputError(f"--workdir (={folder}) is a file; name a folder")
     if not (folder / "config.json").is_file():
         raise InputError(f"--workdir (={folder}) holds files but no run; name a new folder")
-    before = _flat(_read(folder / "config.json"))
-    now = _flat(json.loads(json.dumps(config)))
+    before = flatten(read_json(folder / "config.json"))
+    now = flatten(json.loads(json.dumps(config)))
     changed = [key for key in before | now if before.get(key) != now.get(key)]
     if changed:
         key = changed[0]
@@ -101,7 +103,7 @@ class Record:
         belongs(folder, config)
         if not (folder / "config.json").is_file():
             files.write(folder / "config.json", _json(config))
-        old = _read(folder / "run.json") if (folder / "run.json").is_file() else {}
+        old = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
         self._before = old.get("seconds", 0.0)  # seconds of the earlier sittings
         self._opened = time.monotonic()
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -213,24 +215,3 @@ class Record:
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}); name a new --workdir") from None
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "config") -> dict[str, Any]:
-    flat = {}
-    for key, value in config.items():
-        name = f"{prefix}.{key}"
-        flat |= _flat(value, name) if isinstance(value, Mapping) else {name: value}
-    return flat
-
-
-def read_metrics(path: Path) -> Sequence[dict[str, Any]]:
-    """The lines of metrics.jsonl; a last line that a crash cut short is left out."""
-    lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("}\n")]

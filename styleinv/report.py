@@ -7,9 +7,8 @@ on another machine or a year ago, can be reported too.
 
 import base64
 import io
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 from itertools import groupby
@@ -22,6 +21,7 @@ from PIL import Image
 
 from styleinv import curves, files, images
 from styleinv.errors import InputError
+from styleinv.journal import flatten, read_json, read_metrics
 
 SHOWN = 48  # references in the mosaic
 MOSAIC, SNAPSHOT = 768, 320  # resolutions of small pictures, enough for dense screens
@@ -70,7 +70,7 @@ def write_report(folder: Path, references: Sequence[Reference]) -> Path:
     saved = (folder / "style.png").exists()
     style_image = folder / "style.png" if saved else next(reversed(snapshots.values()), None)
     shown = sorted(references, key=lambda reference: -reference.weight)[:SHOWN]
-    settings, command = dict(_flatten(config)), run["command"]
+    settings, command = flatten(config), run["command"]
     page = _template().render(
         run=run,
         results=results,
@@ -95,27 +95,6 @@ def write_report(folder: Path, references: Sequence[Reference]) -> Path:
     report = folder / "report.html"
     files.write(report, page.encode())
     return report
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file, or an InputError that names the file."""
-    try:
-        return json.loads(images.read_bytes(path))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from None
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file, without a last line that a crash cut off."""
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            if number < len(lines):
-                raise InputError(f"{path} is not valid JSON in line {number}") from None
-    return rows
 
 
 def compare(distance: float, other: float) -> tuple[str, str]:
@@ -199,16 +178,6 @@ def _positions(layers: Mapping[str, Mapping[str, float | None]]) -> dict[str, di
         }
         for layer, row in layers.items()
     }
-
-
-def _flatten(config: Mapping[str, Any], prefix: str = "config") -> Iterator[tuple[str, str]]:
-    """(dotted name, value) of every field, named as on the command line."""
-    for key, value in config.items():
-        name = f"{prefix}.{key}"
-        if isinstance(value, Mapping) and value:
-            yield from _flatten(value, name)
-        else:
-            yield name, value if isinstance(value, str) else json.dumps(value)
 
 
 def number(value: float | None) -> str:

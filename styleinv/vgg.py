@@ -84,7 +84,7 @@ class VGG(nnx.Module):
 
     def __call__(self, image: jax.Array, layers: Sequence[str]) -> dict[str, jax.Array]:
         """Features of the layers asked for; nothing above the deepest of them is computed."""
-        features, x = {}, image @ self.matrix[...] + self.offset[...]
+        features, x = {}, image @ self.matrix[...] + self.offset[...][None, None]
         missing = set(layers)
         if PIXELS in missing:
             features[PIXELS] = image
@@ -101,7 +101,7 @@ class VGG(nnx.Module):
                 x = convolve(x, filters)[1:-1, 1:-1]
             else:
                 x = convolve(x, filters)
-            x = jax.nn.relu(x + self.biases[conv][...])
+            x = jax.nn.relu(x + self.biases[conv][...][None, None])
             if name in missing:
                 features[name] = x
                 missing.discard(name)

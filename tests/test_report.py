@@ -13,7 +13,8 @@ from PIL import Image
 
 from styleinv import curves
 from styleinv.errors import InputError
-from styleinv.report import Reference, compare, duration, number, read_metrics, write_report
+from styleinv.journal import read_metrics
+from styleinv.report import Reference, compare, duration, number, write_report
 
 LAYERS = ("relu1_1", "relu1_2", "relu2_1")
 
