@@ -67,27 +67,28 @@ def _read_manifest(path: Path) -> list[Item]:
     try:
         text = images.read_bytes(path).decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
-        columns, rows = reader.fieldnames or [], list(reader)
+        columns, rows = reader.fieldnames or [], [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not a UTF-8 CSV file: {error}") from None
     if "file_name" not in columns:
-        raise InputError(f"{path} has no column file_name; its columns are {', '.join(columns)}")
+        raise InputError(f"{path} has no column file_name, but {', '.join(columns) or 'nothing'}")
     if not rows:
-        raise InputError(f"{path} lists no images")
+        raise InputError(f"{path} lists no images; add a line for each")
     items, seen = [], set()
-    for line, row in enumerate(rows, 2):
+    for line, row in rows:
         where = f"{path}, line {line}"
         if "" in row:
-            raise InputError(f"{where}: has more cells than there are columns")
+            raise InputError(f"{where}: there are more cells than columns; put quotes around commas")
         item = Item(
             row["file_name"] or "",
             _inside(path.parent, row["file_name"], where),
             _weight(row.get("weight"), where),
             _inside(path.parent, row["mask"], where) if row.get("mask") else None,
         )
-        if item.name in seen:
+        file = item.path.resolve()
+        if file in seen:
             raise InputError(f"{where}: {item.name} is listed twice; use its weight instead")
-        seen.add(item.name)
+        seen.add(file)
         items.append(item)
     return items
 
@@ -179,7 +180,7 @@ def check(items: Sequence[Item], region: str = "all") -> list[Checked]:
             content = images.read_bytes(item.path)
             height, width = images.decode(content, item.path).shape[:2]
             if region != "all":
-                _read_mask(item, (height, width))
+                _read_mask(item, (height, width), region)
             return Checked(hashlib.sha256(content).hexdigest(), height, width)
         except InputError as error:
             return str(error)
@@ -194,7 +195,8 @@ def check(items: Sequence[Item], region: str = "all") -> list[Checked]:
     return [one for one in found if isinstance(one, Checked)]
 
 
-def _read_mask(item: Item, shape: tuple[int, int]) -> np.ndarray:
+def _read_mask(item: Item, shape: tuple[int, int], region: str) -> np.ndarray:
+    """f32[h, w], how much each position belongs to the region."""
     if item.mask is None:
         raise InputError(f"{item.path} has no mask; add a column mask or use region=all")
     mask = images.decode_mask(images.read_bytes(item.mask), item.mask)
@@ -203,6 +205,10 @@ def _read_mask(item: Item, shape: tuple[int, int]) -> np.ndarray:
             f"{item.mask} is {mask.shape[1]}x{mask.shape[0]} pixels and its image "
             f"{shape[1]}x{shape[0]}; make them equal"
         )
+    mask = mask if region == "mask" else 1 - mask
+    if not mask.any():
+        color = "white" if region == "mask" else "black"
+        raise InputError(f"{item.mask} has nothing {color}; drop the image or mend the mask")
     return mask
 
 
@@ -218,13 +224,11 @@ def stream(
 
     def load(item: Item) -> dict[int, View]:
         image = images.read(item.path)
-        mask = None
-        if region != "all":
-            mask = _read_mask(item, image.shape[:2])
-            mask = mask if region == "mask" else 1 - mask
+        height, width = image.shape[:2]
+        mask = None if region == "all" else _read_mask(item, (height, width), region)
         views = {}
         for resolution in resolutions:
-            shape = images.frame(*image.shape[:2], resolution)
+            shape = images.frame(height, width, resolution)
             views[resolution] = View(
                 images.resize(image, *shape), None if mask is None else images.resize(mask, *shape)
             )

@@ -39,11 +39,11 @@ def decode(content: bytes, name: str | os.PathLike) -> np.ndarray:
     image = _open(content, name)
     if image.mode.startswith("I") or image.mode == "F":
         return np.repeat(_gray16(image)[..., None], 3, axis=2)
-    image = _to_srgb(image)
     if image.has_transparency_data:
-        rgba = np.asarray(image.convert("RGBA"), np.float32) / 255
+        rgba = np.asarray(_to_srgb(image.convert("RGBA")), np.float32) / 255
         return rgba[..., :3] * rgba[..., 3:] + (1 - rgba[..., 3:])
-    return np.asarray(image.convert("RGB"), np.float32) / 255
+    image = image.convert("RGB") if image.mode == "P" else image
+    return np.asarray(_to_srgb(image).convert("RGB"), np.float32) / 255
 
 
 def decode_mask(content: bytes, name: str | os.PathLike) -> np.ndarray:
@@ -60,8 +60,8 @@ def _open(content: bytes, name: str | os.PathLike) -> Image.Image:
             # Pillow warns at 90 megapixels and raises at twice that; broken metadata only warns.
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(content))
-            image.load()
-            return ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
+            return image
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise InputError(f"{name} has more than {limit} megapixels; make it smaller") from None
@@ -101,9 +101,9 @@ def frame(height: int, width: int, resolution: int) -> tuple[int, int]:
     brushstroke has one size. Sides are multiples of a sixteenth of the resolution: the same few
     shapes, and the same crop, at every resolution.
     """
-    unit = resolution / 16
+    unit = round(resolution / 16)
     scale = 16 / (height * width) ** 0.5
-    return tuple(max(1, round(side * scale)) * round(unit) for side in (height, width))
+    return max(1, round(height * scale)) * unit, max(1, round(width * scale)) * unit
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -129,7 +129,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def to_bytes(image: np.ndarray) -> np.ndarray:
     """f32[...] in [0, 1] -> u8[...], rounded."""
-    return np.uint8(np.round(np.clip(np.asarray(image, np.float64), 0, 1) * 255))
+    return np.round(np.clip(np.asarray(image, np.float64), 0, 1) * 255).astype(np.uint8)
 
 
 def encode_png(image: np.ndarray) -> bytes:

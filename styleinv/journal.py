@@ -18,9 +18,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(images.read_bytes(path))
     except ValueError as error:
-        raise InputError(f"{path} is damaged, not valid JSON: {error}") from None
+        raise InputError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise InputError(f"{path} is damaged: no JSON object")
+        raise InputError(f"{path} holds no JSON object")
     return value
 
 
