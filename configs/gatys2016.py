@@ -15,4 +15,5 @@ def get_config() -> Config:
             layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), layer_weights="gatys"
         ),
         start=Start(noise="uniform", contrast=1.0),
+        tv=0.0,
     )

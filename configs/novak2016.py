@@ -9,4 +9,4 @@ from styleinv.config import Config, Style
 
 
 def get_config() -> Config:
-    return Config(style=Style(statistic="shifted_gram", layer_weights="novak"))
+    return Config(style=Style(statistic="shifted_gram", layer_weights="novak"), tv=0.0)

@@ -55,8 +55,8 @@ class Config:
     start: Start = field(default_factory=Start)
     optimizer: Optimizer = field(default_factory=Optimizer)
     resolution: int = 256  # side of the style image in pixels, a multiple of 16
-    steps: tuple[int, ...] = (100, 100, 60)  # per stage; each stage has twice the resolution before
-    tv: float = 0.0  # weight of total variation (mean squared differences)
+    steps: tuple[int, ...] = (80, 80, 80)  # per stage; each stage has twice the resolution before
+    tv: float = 0.3  # weight of total variation (mean squared differences)
     seeds: tuple[int, ...] = (0,)  # one style image each; the one with the least loss is kept
     snapshots: tuple[int, ...] = (15, 50, 150, 500, 1500)  # steps after which the image is kept
     checkpoint_every: int = 25  # steps
