@@ -6,6 +6,7 @@ Nothing heavy is imported here, so that help and mistakes are answered at once.
 """
 
 import dataclasses
+import errno
 import importlib
 import inspect
 import logging
@@ -15,11 +16,14 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple, NoReturn, get_args, get_type_hints
 
 import configs
 from styleinv.config import Config
-from styleinv.errors import InputError, suggest
+from styleinv.errors import InputError, one_of, suggest
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a name"}
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class Request(NamedTuple):
@@ -45,13 +49,23 @@ def run(experiment: str, title: str, execute: Callable[[Request], int | None]) -
             sys.exit(0)
         sys.exit(execute(parse(experiment, sys.argv[1:])) or 0)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        _fail(f"{error.filename or 'the disk'} cannot be written: {error.strerror}; make room")
+
+
+def _fail(message: str) -> NoReturn:
+    """One line, whatever is in the names of files; status 2."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in message)
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(2)
 
 
 def parse(experiment: str, words: Sequence[str]) -> Request:
@@ -64,20 +78,23 @@ def parse(experiment: str, words: Sequence[str]) -> Request:
     from ml_collections import config_flags
 
     _check_words(words)
+    # The last value of a flag counts (ml_collections would add up lists), the config comes first.
+    last = {word.partition("=")[0]: word for word in words}
+    line = [experiment, *sorted(last.values(), key=lambda word: not word.startswith("--config="))]
     values = flags.FlagValues()
     config_flags.DEFINE_config_dataclass(
-        "config", Config(), parse_fn=config_by_name, flag_values=values
+        "config", Config(), parse_fn=config_by_name, flag_values=values, sys_argv=line
     )
     flags.DEFINE_string("workdir", None, "", flag_values=values)
     try:
-        values([experiment, *words])
+        values(line)
     except flags.IllegalFlagValueError as error:
-        raise InputError(_shorten(str(error))) from None
+        raise InputError(_explain(str(error), words)) from None
     except (flags.Error, KeyError, TypeError, ValueError, SyntaxError) as error:
-        raise InputError(f"the command line is not understood: {_shorten(str(error))}") from None
-    if values["config"].using_default_value:
-        raise InputError(f"--config=NAME is missing; configs are {', '.join(config_names())}")
+        raise InputError(f"the command line is not understood: {_join(str(error))}") from None
     config = values["config"].value
+    if values["config"].using_default_value or config is None:
+        raise InputError(f"--config=NAME is missing; configs are {', '.join(config_names())}")
     _check_tuples(config)
     workdir = Path(values["workdir"].value) if values["workdir"].value else None
     name = next(word.split("=", 1)[1] for word in words if word.startswith("--config="))
@@ -92,8 +109,6 @@ def config_names() -> list[str]:
 
 def config_by_name(name: str) -> Config:
     """The config of configs/NAME.py."""
-    if name not in config_names():
-        raise InputError(f"--config={name} is not known; {suggest(name, config_names())}")
     return importlib.import_module(f"configs.{name}").get_config()
 
 
@@ -148,6 +163,8 @@ def _check_words(words: Sequence[str]) -> None:
             raise InputError(f"--{flag} is no flag; {suggest(flag, ['config', 'workdir', 'help'])}")
         if not equals or not value:
             raise InputError(f"--{flag} has no value; write --{flag}=VALUE")
+        if flag == "config":
+            one_of("--config", value, config_names())
     names = [word for word in words if word.startswith("--config=")]
     if len(names) > 1:
         raise InputError(f"--config is given {len(names)} times; give it once")
@@ -165,9 +182,7 @@ def _check_tuples(config: Config) -> None:
             good = isinstance(one, (int, float) if element is float else element)
             if not good or isinstance(one, bool):
                 raise InputError(
-                    f"--{name} takes {element.__name__}s as 1,2,3, and {one!r} is none"
-                    if element is not str
-                    else f"--{name} takes names as a,b,c, and {one!r} is none"
+                    f"--{name} has {one!r}, which is not {_KINDS[element]}; write 1,2,3"
                 )
         *path, last = name.split(".")[1:]
         holder = config
@@ -176,6 +191,16 @@ def _check_tuples(config: Config) -> None:
         setattr(holder, last, tuple(element(one) for one in value))
 
 
-def _shorten(message: str) -> str:
-    """One line, without absl's preamble."""
-    return " ".join(message.removeprefix("flag ").split())
+def _explain(message: str, words: Sequence[str]) -> str:
+    """absl's "flag --NAME=VALUE: reason" in our words."""
+    for word in words:
+        if message.startswith(f"flag {word}: "):
+            name, _, value = word.partition("=")
+            kind = next(kind for field, _, kind, _ in fields(Config()) if f"--{field}" == name)
+            expected = _KINDS.get(kind, "a list: 1,2,3 or a,b,c")
+            return f"{name} (={value}) must be {expected}"
+    return _join(message)
+
+
+def _join(message: str) -> str:
+    return " ".join(message.split())

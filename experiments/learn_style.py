@@ -9,14 +9,18 @@ The libraries are imported where a run begins, so that `--help` and mistakes are
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments import cli
 from experiments.inputs import (
     find_items,
     load_network,
+    note_rank,
     obtain_styles,
     origin_of,
+    read_styles,
+    refuse_narrow,
     stages_of,
     warn_of_small,
 )
@@ -43,16 +47,21 @@ def execute(request: cli.Request) -> int:
     folder = request.workdir or record.default_folder("learn_style", request.name)
     record.belongs(folder, settings)
     if record.finished(folder):
+        if not (folder / "report.html").is_file():  # killed before its very last file
+            write_report(folder, find_items(config))
         print(f"{folder} holds this run, finished: see {folder / 'report.html'}")
         return 0
     if config.tensorboard:
         tensorboard.require()
     items = find_items(config)
     checked = dataset.check(items, config.dataset.region)
+    refuse_narrow(config, items, checked)
     warn_of_small(config, items, checked)
+    note_rank(config)
     compilation.keep_compiled()
     network, weights = load_network(config)
     origin = origin_of(config, weights["digest"], items, checked)
+    read_styles(config, origin, folder)
     info = {"experiment": "learn_style", "config": request.name, "command": request.command}
     info |= {"weights": weights} | record.environment()
     with (
@@ -180,7 +189,7 @@ def conclude(
     run: "Record",
 ) -> None:
     """style.png, results.json and the report; the distances are those of the saved file."""
-    from styleinv import evaluate, images, objective, report
+    from styleinv import evaluate, images, objective
     from styleinv.journal import read_metrics
 
     last = {line["seed"]: line for line in read_metrics(run.folder / "metrics.jsonl")}
@@ -216,9 +225,16 @@ def conclude(
     }
     run.write("results.json", results | evaluate.table(distances, tuple(targets)))
     run.close("finished")
-    references = [report.Reference(item.name, item.path, item.weight) for item in items]
-    page = report.write_report(run.folder, references)
+    page = write_report(run.folder, items)
     print(f"style image: {run.folder / 'style.png'}\nreport:      {page}")
+
+
+def write_report(folder: Path, items: Sequence["Item"]) -> Path:
+    """report.html of a run, beside the pictures that it learned from."""
+    from styleinv import report
+
+    references = [report.Reference(item.name, item.path, item.weight) for item in items]
+    return report.write_report(folder, references)
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ def _to_device(filters: np.ndarray) -> jax.Array:
 
 def _transform(kernel: np.ndarray) -> np.ndarray:
     """f64[3, 3, i, o] -> f64[36, i, o], tile columns first, as `_winograd` has its tiles."""
-    tiles = np.einsum("ap,bq,pqio->baio", _FILTER, _FILTER, kernel, optimize=True)
-    return tiles.reshape(36, *kernel.shape[2:])
+    both = np.einsum("ap,bq->bapq", _FILTER, _FILTER).reshape(36, 9)
+    return (both @ kernel.reshape(9, -1)).reshape(36, *kernel.shape[2:])
 
 
 @jax.custom_vjp

@@ -78,7 +78,9 @@ def _read_manifest(path: Path) -> list[Item]:
     for line, row in rows:
         where = f"{path}, line {line}"
         if "" in row:
-            raise InputError(f"{where}: there are more cells than columns; put quotes around commas")
+            raise InputError(
+                f"{where}: there are more cells than columns; put quotes around commas"
+            )
         item = Item(
             row["file_name"] or "",
             _inside(path.parent, row["file_name"], where),

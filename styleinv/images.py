@@ -3,6 +3,7 @@
 import io
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,9 @@ def _open(content: bytes, name: str | os.PathLike) -> Image.Image:
             # Pillow warns at 90 megapixels and raises at twice that; broken metadata only warns.
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(content))
-            ImageOps.exif_transpose(image, in_place=True)
+            image.load()
+            with suppress(SyntaxError):  # of broken EXIF data: the picture stays as it lies
+                ImageOps.exif_transpose(image, in_place=True)
             return image
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
@@ -84,12 +87,13 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return image
     try:
-        return ImageCms.profileToProfile(
-            image,
+        transform = ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(profile)),
             ImageCms.createProfile("sRGB"),
-            outputMode="RGBA" if image.mode == "RGBA" else "RGB",
+            image.mode,
+            "RGBA" if image.mode == "RGBA" else "RGB",
         )
+        return transform.apply(image)
     except (ImageCms.PyCMSError, OSError):
         return image  # a broken profile is no reason to lose the picture
 

@@ -60,8 +60,11 @@ def finished(folder: Path) -> bool:
 
 def belongs(folder: Path, config: Mapping[str, Any]) -> None:
     """Raises an InputError unless the folder is free or holds a run of this very config."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
+    try:
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            return
+    except OSError as error:
+        raise InputError(f"--workdir (={folder}) cannot be read: {error.strerror}") from None
     if not folder.is_dir():
         raise InputError(f"--workdir (={folder}) is a file; name a folder")
     if not (folder / "config.json").is_file():
@@ -108,12 +111,20 @@ class Record:
         self._opened = time.monotonic()
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._info = {"started": old.get("started", now), "finished": None} | dict(info)
-        self._manager = ocp.CheckpointManager(
-            (folder / "checkpoints").resolve(),
-            options=ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False),
-        )
-        self.resume = self._restore()
-        self._metrics = self._open_metrics()
+        options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
+        try:
+            self._manager = ocp.CheckpointManager(
+                (folder / "checkpoints").resolve(), options=options
+            )
+            self.resume = self._restore()
+            self._metrics = self._open_metrics()
+        except InputError:
+            raise
+        except Exception as error:  # whatever a damaged file provokes, from whichever library
+            reason = type(error).__name__
+            raise InputError(
+                f"{folder} holds a run that is damaged ({reason}); name a new folder"
+            ) from error
         first = (self._manager.latest_step() or 0) + 1
         self._events = Events(folder, first) if events else None
         self._status("running")

@@ -111,17 +111,25 @@ def select(
     for field in ("network", "weights", "pooling", "padding"):
         has, asked = getattr(origin, field), getattr(wanted, field)
         if has != asked:
-            raise InputError(f"{path} was made with {field} {has}, and this run has {asked}")
+            option = "name" if field == "network" else field
+            raise InputError(
+                f"{path} was made with {field} {has}, and this run has {asked}; "
+                f"choose config.network.{option} to match"
+            )
     selected = {}
     for resolution in resolutions:
         if resolution not in styles:
             there = ", ".join(map(str, styles))
-            raise InputError(f"{path} was measured at {there} px, and this run needs {resolution}")
+            raise InputError(
+                f"{path} was measured at {there} px, and this run needs {resolution}; "
+                "choose config.resolution and config.steps to match"
+            )
         moments = styles[resolution].moments
         missing = [layer for layer in layers if layer not in moments]
         if missing:
             raise InputError(
-                f"{path} has the layers {', '.join(moments)}, and this run needs {missing[0]}"
+                f"{path} has the layers {', '.join(moments)}, and this run needs {missing[0]}; "
+                "choose config.style.layers among them"
             )
         selected[resolution] = Style(resolution, {layer: moments[layer] for layer in layers})
     return selected

@@ -5,6 +5,7 @@ the layer "pixels" is the image as it is.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from styleinv.convolution import FilterBank, convolve, filter_bank
-from styleinv.weights.convolutions import BLOCKS
+from styleinv.weights.convolutions import BLOCKS, CHANNELS
 
 PIXELS = "pixels"  # the layer below all others: the image itself
 POOLINGS = ("average", "max")
@@ -34,6 +35,11 @@ def layer_stride(layer: str) -> int:
     return 1 if layer == PIXELS else 2 ** (int(layer[4]) - 1)
 
 
+def layer_channels(layer: str) -> int:
+    """The number of features at each position of the layer."""
+    return 3 if layer == PIXELS else CHANNELS[int(layer[4]) - 1]
+
+
 class Frozen(nnx.Variable):
     """A weight that is part of the network's state but of no optimizer's."""
 
@@ -45,7 +51,7 @@ class VGG(nnx.Module):
         kernels: {"conv1_1": f32[3, 3, c_in, c_out], ...} in network order.
         biases: {"conv1_1": f32[c_out], ...}.
         matrix, offset: f32[3, 3] and f32[3]; `rgb @ matrix + offset` is what the weights expect.
-        deepest: nothing beyond this layer is kept.
+        deepest: nothing beyond this layer is kept; None keeps all that there are kernels for.
         pooling: "average" (smoother images, Gatys 2016 section 2) or "max" (as trained).
         padding: border of the first convolution, "replicate" or "zeros". Replication keeps the
             image's rim from looking like a dark frame to the network; deeper layers see zeros.
@@ -59,13 +65,13 @@ class VGG(nnx.Module):
         matrix: np.ndarray,
         offset: np.ndarray,
         *,
-        deepest: str = "relu5_4",
+        deepest: str | None = None,
         pooling: str = "average",
         padding: str = "replicate",
         convolution: str = "auto",
     ):
         names = list(kernels)
-        wanted = names[: names.index(deepest.replace("relu", "conv")) + 1]
+        wanted = names[: names.index(deepest.replace("relu", "conv")) + 1] if deepest else names
         on_cpu = jax.default_backend() == "cpu"
         self.pooling, self.padding = pooling, padding
         self.layers = tuple(name.replace("conv", "relu") for name in wanted)
@@ -83,7 +89,11 @@ class VGG(nnx.Module):
         self.filters, self.biases = nnx.Dict(filters), nnx.Dict(bias)
 
     def __call__(self, image: jax.Array, layers: Sequence[str]) -> dict[str, jax.Array]:
-        """Features of the layers asked for; nothing above the deepest of them is computed."""
+        """Features of the layers asked for; nothing above the deepest of them is computed.
+
+        Raises:
+            ValueError: for a layer that the network does not have.
+        """
         features, x = {}, image @ self.matrix[...] + self.offset[...][None, None]
         missing = set(layers)
         if PIXELS in missing:
@@ -105,7 +115,15 @@ class VGG(nnx.Module):
             if name in missing:
                 features[name] = x
                 missing.discard(name)
+        if missing:
+            raise ValueError(f"the network ends at {self.layers[-1]}: no {', '.join(missing)}")
         return features
+
+
+@partial(jax.jit, static_argnames="layers")
+def extract(network: VGG, image: jax.Array, layers: tuple[str, ...]) -> dict[str, jax.Array]:
+    """The network, compiled: for use outside of a larger jitted function."""
+    return network(image, layers)
 
 
 def pool(x: jax.Array, pooling: str) -> jax.Array:
