@@ -1,5 +1,7 @@
 """Strict settings, and the few things that many tests need."""
 
+import functools
+import sys
 from pathlib import Path
 
 import jax
@@ -7,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleinv import weights
+from experiments import cli, learn_style
+from styleinv import images, weights
 from styleinv.vgg import VGG
+from styleinv.weights import loading
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -48,6 +52,17 @@ def network(default_weights):
     return VGG(w.kernels, w.biases, w.matrix, w.offset)
 
 
+@pytest.fixture(scope="session")
+def painting():
+    """A function: number 1 .. 12, height, width -> f32[height, width, 3] of the demo dataset."""
+
+    def read(number, height, width):
+        image = images.read(ROOT / "data" / "anime" / f"{number:02d}.jpg")
+        return images.resize(image, height, width)
+
+    return read
+
+
 @pytest.fixture
 def pictures(tmp_path):
     """A folder of four small pictures with structure: a.png .. d.png, 48 x 64."""
@@ -59,3 +74,22 @@ def pictures(tmp_path):
         image = Image.fromarray(np.uint8(127.5 + 127.5 * np.stack(planes, axis=2)))
         image.save(folder / f"{name}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def _random_weights():
+    return functools.cache(loading._random)
+
+
+@pytest.fixture
+def learn(monkeypatch, _random_weights):
+    """A function: words of a command line -> exit status of learn_style, in this process."""
+    monkeypatch.setattr(loading, "_random", _random_weights)  # twenty million numbers, once
+
+    def run(words):
+        monkeypatch.setattr(sys, "argv", ["learn_style", *words])
+        with pytest.raises(SystemExit) as caught:
+            cli.run("learn_style", "", learn_style.execute)
+        return caught.value.code
+
+    return run

@@ -1,0 +1,140 @@
+"""Every recipe: valid, documented, and run for one step on four small pictures."""
+
+import dataclasses
+import importlib
+import json
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from experiments import cli
+from experiments.validate import style_layers, validate
+from styleinv import images
+from styleinv.config import Config
+
+NAMES = cli.config_names()
+SMALL = (
+    "--config.network.weights=random",
+    "--config.network.convolution=direct",
+    "--config.resolution=32",
+    "--config.steps=1",
+    "--config.dataset.path={tmp}/pictures",
+)
+FEW = ("--config=anime", "--config.style.layers=relu1_1")  # quick to compile
+FILES = {
+    "config.json",
+    "run.json",
+    "metrics.jsonl",
+    "results.json",
+    "style.safetensors",
+    "style.png",
+    "curve.png",
+    "report.html",
+    "images/seed0_step00001.png",
+}
+
+
+@pytest.fixture
+def run(tmp_path, pictures, learn):
+    """A function: words -> the folder of a finished run on four small pictures."""
+
+    def finish(*words, name="run"):
+        line = [word.format(tmp=tmp_path) for word in (*SMALL, *words)]
+        assert learn([*line, f"--workdir={tmp_path / name}"]) == 0
+        return tmp_path / name
+
+    return finish
+
+
+def read_json(path):
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_get_config_is_valid(name):
+    config = cli.config_by_name(name)
+    assert isinstance(config, Config)
+    validate(config)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_get_config_gives_a_new_one_each_time(name):
+    first, second = cli.config_by_name(name), cli.config_by_name(name)
+    first.dataset.size = 99
+    first.steps = ()
+    assert second == cli.config_by_name(name) != first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_config_opens_with_its_title_and_its_command(name):
+    title, blank, *rest = importlib.import_module(f"configs.{name}").__doc__.splitlines()
+    assert title.endswith(".")
+    assert blank == ""
+    command = f"python -m experiments.learn_style --config={name}"
+    assert [line for line in rest if line.strip().startswith(command)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_config_runs_for_one_step(run, name):
+    folder = run(f"--config={name}")
+    assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == FILES
+
+    config = read_json(folder / "config.json")
+    assert (config["resolution"], config["steps"]) == (32, [1])
+    layers = style_layers(cli.config_by_name(name))
+
+    about = read_json(folder / "run.json")
+    assert about["status"] == "finished"
+    assert about["config"] == name
+    assert f"--config={name}" in about["command"]
+
+    (line,) = (folder / "metrics.jsonl").read_text().splitlines()
+    row = json.loads(line)
+    assert (row["seed"], row["stage"], row["step"], row["resolution"]) == (0, 0, 1, 32)
+    assert np.isfinite([row["loss"], row["seconds"], *row["values"].values()]).all()
+    assert {key for key in row["values"] if "/" in key} == {f"style/{layer}" for layer in layers}
+    terms = [value for key, value in row["values"].items() if "/" not in key]
+    np.testing.assert_allclose(sum(terms), row["loss"], rtol=1e-5)
+
+    results = read_json(folder / "results.json")
+    assert list(results["layers"]) == list(layers)
+    assert results["loss"] == row["loss"]
+
+    tensors = safetensors.numpy.load_file(folder / "style.safetensors")
+    measured = {name.split("/")[1] for name in tensors}
+    assert measured == {"pixels", *layers}
+
+    assert images.read(folder / "style.png").shape == (32, 32, 3)
+    page = (folder / "report.html").read_text()
+    assert "data:image/png;base64," in page
+
+
+def test_a_run_learns_from_a_style_file_instead_of_a_dataset(run):
+    first = run(*FEW)
+    words = ["--config.style.file={tmp}/run/style.safetensors", "--config.dataset.path=nowhere"]
+    second = run(*FEW, *words, name="second")
+    assert read_json(second / "results.json")["loss"] == read_json(first / "results.json")["loss"]
+    assert (second / "style.png").read_bytes() == (first / "style.png").read_bytes()
+
+
+def test_a_finished_run_is_not_run_again(run, capsys):
+    folder = run(*FEW)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    capsys.readouterr()
+    assert run(*FEW) == folder
+    assert f"{folder} holds this run, finished: see {folder}/report.html" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_run_writes_tensorboard_events(run):
+    folder = run(*FEW, "--config.tensorboard=true")
+    (events,) = (folder / "tensorboard").iterdir()
+    assert b"style/relu1_1" in events.read_bytes()
+
+
+def test_config_is_plain_data():
+    for name, value, kind, _ in cli.fields(Config()):
+        assert not dataclasses.is_dataclass(value), name
+        assert isinstance(value, (str, int, float, bool, tuple)), name
+        assert kind in (str, int, float, bool) or kind.__origin__ is tuple, name

@@ -1,0 +1,332 @@
+"""Folders and manifests to items; weights, subsets; streaming."""
+
+import hashlib
+import threading
+import time
+import weakref
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleinv import dataset, images
+from styleinv.dataset import Item
+from styleinv.errors import InputError
+
+
+@pytest.fixture
+def manifest(pictures):
+    """A function: lines of metadata.csv -> the folder of four pictures, with it."""
+
+    def write(*lines, encoding="utf-8", newline="\n"):
+        (pictures / "metadata.csv").write_bytes(newline.join(lines).encode(encoding))
+        return pictures
+
+    return write
+
+
+@pytest.fixture
+def masks(pictures):
+    """The folder with masks/a.png .. d.png, white in the left half."""
+    folder = pictures / "masks"
+    folder.mkdir()
+    mask = np.zeros((48, 64), np.uint8)
+    mask[:, :32] = 255
+    for name in "abcd":
+        Image.fromarray(mask).save(folder / f"{name}.png")
+    return pictures
+
+
+def names(items):
+    return [item.name for item in items]
+
+
+def items_of(count, weights=None):
+    return [Item(f"{i:03d}.png", f"{i:03d}.png", w) for i, w in enumerate(weights or [1] * count)]
+
+
+def test_find_gives_the_images_of_a_folder_by_name(pictures):
+    Image.open(pictures / "a.png").save(pictures / "B2.JPG")
+    Image.open(pictures / "a.png").save(pictures / "e.webp")
+    (pictures / "notes.txt").write_text("no picture")
+    (pictures / ".hidden.png").write_text("no picture")
+    items = dataset.find(pictures)
+    assert names(items) == ["B2.JPG", "a.png", "b.png", "c.png", "d.png", "e.webp"]
+    assert {(item.weight, item.mask) for item in items} == {(1.0, None)}
+    assert all(item.path.is_file() for item in items)
+
+
+def test_find_takes_a_single_image(pictures):
+    assert dataset.find(pictures / "b.png") == [Item("b.png", pictures / "b.png")]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none", r"dataset .*none does not exist; give a folder of images"),
+        ("empty", r"dataset .*empty holds no images \(\.png, .*\) and no metadata\.csv"),
+    ],
+)
+def test_find_refuses_a_folder_without_images(tmp_path, name, message):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=message):
+        dataset.find(tmp_path / name)
+
+
+def test_find_keeps_the_order_of_the_manifest(manifest):
+    folder = manifest("file_name,weight", "d.png,2", "a.png,0.5", "b.png,")
+    desired = [
+        Item("d.png", folder / "d.png", 2.0),
+        Item("a.png", folder / "a.png", 0.5),
+        Item("b.png", folder / "b.png", 1.0),
+    ]
+    assert dataset.find(folder) == desired
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_find_reads_manifests_as_spreadsheets_write_them(manifest, encoding, newline):
+    lines = ["text,file_name,weight", '"one, or two",a.png,3', "", "späte Stunde,b.png,1"]
+    items = dataset.find(manifest(*lines, encoding=encoding, newline=newline))
+    assert [(item.name, item.weight) for item in items] == [("a.png", 3), ("b.png", 1)]
+
+
+def test_find_reads_masks_relative_to_the_folder(masks):
+    (masks / "metadata.csv").write_text("file_name,mask\na.png,masks/a.png\nb.png,\n")
+    assert [item.mask for item in dataset.find(masks)] == [masks / "masks" / "a.png", None]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["name,weight", "a.png,1"], r"metadata\.csv has no column file_name, but name, weight"),
+        ([""], r"has no column file_name, but nothing"),
+        (["file_name,weight"], r"lists no images; add a line for each"),
+        (["file_name", "a.png,1"], r"line 2: there are more cells than columns"),
+        (["file_name,weight", ",1"], r"line 2: file_name is empty"),
+        (["file_name,weight", "a.png,1", "", "b.png,-1"], r"line 4: weight \(=-1\) must be"),
+        (["text,file_name,weight", '"two', 'lines",a.png,x'], r"line 3: weight \(=x\) must be"),
+        (["file_name,weight", "a.png,nan"], r"line 2: weight \(=nan\) must be a number, 0 or"),
+        (["file_name,weight", "a.png,inf"], r"line 2: weight \(=inf\) must be a number, 0 or"),
+        (["file_name", "a.png", "a.png"], r"line 3: a\.png is listed twice; use its weight"),
+        (["file_name", "a.png", "./a.png"], r"line 3: \./a\.png is listed twice"),
+        (["file_name", "../a.png"], r"line 2: \.\./a\.png is outside of the folder"),
+        (["file_name", "/etc/hostname"], r"line 2: /etc/hostname is outside of the folder"),
+        (["file_name", "a\0.png"], r"line 2: 'a\\x00\.png' is not a file name"),
+        (["file_name,mask", "a.png,../m.png"], r"line 2: \.\./m\.png is outside of the folder"),
+        (["file_name", '"a.png'], r"metadata\.csv is not a UTF-8 CSV file: unexpected end"),
+    ],
+)
+def test_find_says_what_is_wrong_with_a_manifest(manifest, lines, message):
+    with pytest.raises(InputError, match=message):
+        dataset.find(manifest(*lines))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_find_refuses_a_manifest_in_another_encoding(manifest, encoding):
+    folder = manifest("file_name,text", "a.png,größer", encoding=encoding)
+    with pytest.raises(InputError, match=r"metadata\.csv is not a UTF-8 CSV file"):
+        dataset.find(folder)
+
+
+def test_find_does_not_follow_a_link_out_of_the_folder(manifest, tmp_path):
+    folder = manifest("file_name", "link.png")
+    (tmp_path / "secret.png").write_bytes((folder / "a.png").read_bytes())
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(InputError, match=r"link\.png is outside of the folder"):
+        dataset.find(folder)
+
+
+def test_reweigh_replaces_the_weights():
+    items = dataset.reweigh(items_of(3), [0.0, 2.0, 1.5])
+    assert [item.weight for item in items] == [0.0, 2.0, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0, 2.0], r"config\.dataset\.weights has 2 numbers for 3 images; give one for each"),
+        ([1.0, -2.0, 1.0], r"config\.dataset\.weights: weight \(=-2\.0\) must be a number, 0 or"),
+        ([1.0, np.nan, 1.0], r"config\.dataset\.weights: weight \(=nan\) must be a number, 0 or"),
+    ],
+)
+def test_reweigh_refuses_bad_weights(weights, message):
+    with pytest.raises(InputError, match=message):
+        dataset.reweigh(items_of(3), weights)
+
+
+def test_subset_keeps_the_order():
+    items = items_of(20)
+    for size in range(1, 21):
+        chosen = names(dataset.subset(items, size, seed=3))
+        assert len(chosen) == size
+        assert chosen == sorted(chosen)
+
+
+def test_subset_is_drawn_by_the_seed():
+    items = items_of(20)
+    draws = [tuple(names(dataset.subset(items, 5, seed))) for seed in range(8)]
+    assert draws == [tuple(names(dataset.subset(items, 5, seed))) for seed in range(8)]
+    assert len(set(draws)) == 8
+
+
+def test_subset_draws_every_item_alike():
+    counts = Counter(name for s in range(400) for name in names(dataset.subset(items_of(8), 2, s)))
+    # Binomial with n = 400 and p = 1/4: five standard deviations are 43.
+    assert len(counts) == 8
+    assert all(abs(count - 100) < 43 for count in counts.values())
+
+
+def test_subset_is_nested():
+    items = items_of(20)
+    for size in range(1, 20):
+        smaller = set(names(dataset.subset(items, size, seed=1)))
+        assert smaller < set(names(dataset.subset(items, size + 1, seed=1)))
+
+
+def test_subset_of_size_zero_takes_all():
+    assert dataset.subset(items_of(7), 0, seed=5) == items_of(7)
+
+
+def test_subset_refuses_more_than_there_are():
+    with pytest.raises(InputError, match=r"size \(=9\) is more than the 8 images .*; use 8 or few"):
+        dataset.subset(items_of(8), 9, seed=0)
+
+
+def test_shares_sum_to_one_and_leave_out_zeros():
+    items = dataset.shares(items_of(4, [3.0, 0.0, 1.0, 4.0]))
+    assert [(item.name, item.weight) for item in items] == [
+        ("000.png", 0.375),
+        ("002.png", 0.125),
+        ("003.png", 0.5),
+    ]
+
+
+def test_shares_refuses_zeros_only():
+    with pytest.raises(InputError, match=r"all weights of the dataset are zero; give at least one"):
+        dataset.shares(items_of(2, [0.0, 0.0]))
+
+
+def test_check_gives_digest_and_size(pictures):
+    checked = dataset.check(dataset.find(pictures))
+    assert [(one.height, one.width) for one in checked] == [(48, 64)] * 4
+    desired = hashlib.sha256((pictures / "c.png").read_bytes()).hexdigest()
+    assert checked[2].digest == desired
+
+
+def test_check_names_all_unreadable_files_at_once(pictures):
+    (pictures / "b.png").write_bytes((pictures / "b.png").read_bytes()[:200])
+    (pictures / "d.png").write_text("no picture")
+    (pictures / "e.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"^3 of 5 images cannot be used: ") as caught:
+        dataset.check(dataset.find(pictures))
+    message = str(caught.value)
+    assert [name for name in "abcde" if f"{name}.png" in message] == ["b", "d", "e"]
+    assert "\n" not in message
+
+
+def test_check_shortens_a_long_list(tmp_path):
+    for i in range(30):
+        (tmp_path / f"{i:02d}.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"^30 of 30 .*19\.png[^;]*; and 10 more$"):
+        dataset.check(dataset.find(tmp_path))
+
+
+def test_check_refuses_masks_that_do_not_fit(masks):
+    rows = ["a.png,masks/a.png", "b.png,", "c.png,masks/c.png", "d.png,masks/none.png"]
+    (masks / "metadata.csv").write_text("\n".join(["file_name,mask", *rows]))
+    Image.new("L", (64, 47), 255).save(masks / "masks" / "c.png")
+    items = dataset.find(masks)
+    dataset.check(items)  # masks are not looked at
+    with pytest.raises(InputError, match=r"^3 of 4 images cannot be used: ") as caught:
+        dataset.check(items, "mask")
+    message = str(caught.value)
+    assert "b.png has no mask; add a column mask or use region=all" in message
+    assert "c.png is 64x47 pixels and its image 64x48; make them equal" in message
+    assert "none.png does not exist" in message
+
+
+@pytest.mark.parametrize(("region", "value"), [("mask", 0), ("rest", 255)])
+def test_check_refuses_an_empty_region(masks, region, value):
+    (masks / "metadata.csv").write_text("file_name,mask\na.png,masks/a.png\n")
+    Image.new("L", (64, 48), value).save(masks / "masks" / "a.png")
+    color = {"mask": "white", "rest": "black"}[region]
+    with pytest.raises(InputError, match=rf"a\.png has nothing {color}; drop the image or mend"):
+        dataset.check(dataset.find(masks), region)
+
+
+def test_stream_gives_every_item_at_every_resolution(pictures):
+    items = dataset.find(pictures)
+    streamed = list(dataset.stream(items, (16, 32)))
+    assert [item for item, _ in streamed] == items
+    for item, views in streamed:
+        image = images.read(item.path)
+        assert list(views) == [16, 32]
+        for resolution, view in views.items():
+            shape = images.frame(48, 64, resolution)
+            assert view.mask is None
+            np.testing.assert_array_equal(view.image, images.resize(image, *shape))
+
+
+def test_stream_gives_masks_of_both_regions(masks):
+    (masks / "metadata.csv").write_text("file_name,mask\na.png,masks/a.png\n")
+    items = dataset.find(masks)
+    ((_, inside),) = dataset.stream(items, (32,), "mask")
+    ((_, outside),) = dataset.stream(items, (32,), "rest")
+    mask = inside[32].mask
+    assert mask.shape == inside[32].image.shape[:2]
+    np.testing.assert_allclose(mask[:, :16], 1, atol=0.01)
+    np.testing.assert_allclose(mask[:, -16:], 0, atol=0.01)
+    np.testing.assert_allclose(mask + outside[32].mask, 1, atol=1e-5)
+
+
+def test_stream_raises_for_a_file_that_vanished(pictures):
+    items = dataset.find(pictures)
+    (pictures / "c.png").unlink()
+    seen = []
+    with pytest.raises(InputError, match=r"c\.png does not exist"):  # noqa: PT012
+        for item, _ in dataset.stream(items, (16,)):
+            seen.append(item.name)
+    assert seen == ["a.png", "b.png"]
+
+
+def test_stream_loads_one_ahead(monkeypatch, pictures):
+    """However slow the consumer: memory is that of two images, whatever the dataset's size."""
+    loaded, content = [], (pictures / "a.png").read_bytes()
+
+    def read(path):
+        loaded.append(path)
+        return images.decode(content, path)
+
+    monkeypatch.setattr(dataset.images, "read", read)
+    items = items_of(40)
+    asked = []
+
+    def lazily():
+        for item in items:
+            asked.append(item)
+            yield item
+
+    seen = []
+    for count, (_, views) in enumerate(dataset.stream(lazily(), (16,)), 1):
+        time.sleep(0.002)  # time to run ahead, for a loader that would
+        assert len(asked) <= count + 1
+        assert len(loaded) <= count + 1
+        seen.append(weakref.ref(views[16].image))
+        assert sum(image() is not None for image in seen) <= 2
+    assert loaded == [item.path for item in items]
+
+
+def test_stream_can_be_left(pictures):
+    before = threading.active_count()
+    for _ in dataset.stream(dataset.find(pictures), (16,)):
+        break
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_stream_of_nothing_is_empty():
+    assert list(dataset.stream([], (16,))) == []

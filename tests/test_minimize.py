@@ -1,0 +1,222 @@
+"""The loop and its solvers: against SciPy, optax and known minima."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import scipy.optimize
+
+from styleinv import style
+from styleinv.minimize import LBFGS, Adam, minimize
+from styleinv.objective import Objective, style_term
+from styleinv.parameters import PARAMETERS
+from styleinv.statistics import STATISTICS
+from styleinv.synthesize import ImageLoss
+from styleinv.vgg import VGG
+
+
+def quadratic(params, problem):
+    """Curvatures and center are the problem."""
+    curvatures, center = problem
+    value = 0.5 * (curvatures * (params - center) ** 2).sum()
+    return value, {"whole": value, "half": value / 2}
+
+
+def rosenbrock(params, problem):
+    x, y = params[:-1], params[1:]
+    value = (problem * (y - x**2) ** 2 + (1 - x) ** 2).sum()
+    return value, {"whole": value}
+
+
+CURVATURES, CENTER = jnp.geomspace(1, 100, 10), jnp.linspace(-1, 1, 10)
+BOWL = CURVATURES, CENTER
+VALLEY = jnp.float32(100)
+
+
+def last(snapshots):
+    snapshot = None
+    for snapshot in snapshots:  # noqa: B007
+        pass
+    assert snapshot is not None
+    return snapshot
+
+
+def test_lbfgs_finds_the_minimum_of_a_quadratic_as_fast_as_scipy():
+    start = jnp.zeros(10)
+    theirs = scipy.optimize.minimize(
+        lambda x: np.float64(quadratic(x, BOWL)[0]),
+        np.zeros(10),
+        jac=jax.grad(lambda x: quadratic(x, BOWL)[0]),
+        method="L-BFGS-B",
+        options={"maxcor": 20, "gtol": 1e-3},
+    )
+    found = last(minimize(quadratic, start, BOWL, LBFGS(20), theirs.nfev + 5))
+    np.testing.assert_allclose(found.params, CENTER, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [2, 10])
+def test_lbfgs_follows_rosenbrocks_valley_about_as_fast_as_scipy(size):
+    evaluations = []
+
+    def counted(params, problem):
+        jax.debug.callback(lambda: evaluations.append(1))
+        return rosenbrock(params, problem)
+
+    start = jnp.tile(jnp.array([-1.2, 1.0]), size // 2)
+    theirs = scipy.optimize.minimize(
+        lambda x: np.float64(rosenbrock(x, VALLEY)[0]),
+        np.asarray(start, np.float64),
+        jac=jax.grad(lambda x: rosenbrock(x, VALLEY)[0]),
+        method="L-BFGS-B",
+        options={"maxcor": 20, "ftol": 1e-9, "gtol": 1e-3},
+    )
+    for snapshot in minimize(counted, start, VALLEY, LBFGS(20), 300):
+        if snapshot.loss < 1e-6:
+            break
+    jax.effects_barrier()
+    assert snapshot.loss < 1e-6
+    np.testing.assert_allclose(snapshot.params, 1, atol=5e-3)
+    assert len(evaluations) < 1.5 * theirs.nfev + 10
+
+
+def test_lbfgs_never_rises_and_reports_the_loss_of_what_it_yields():
+    losses = []
+    for snapshot in minimize(rosenbrock, jnp.array([-1.2, 1.0]), VALLEY, LBFGS(5), 40):
+        np.testing.assert_allclose(snapshot.loss, rosenbrock(snapshot.params, VALLEY)[0], rtol=1e-4)
+        losses.append(snapshot.loss)
+    assert np.all(np.diff(losses) <= 0)
+
+
+def test_lbfgs_first_step_only_evaluates_the_start():
+    first = next(minimize(quadratic, jnp.ones(10), BOWL, LBFGS(5), 3))
+    np.testing.assert_array_equal(first.params, np.ones(10))
+    np.testing.assert_allclose(first.loss, quadratic(jnp.ones(10), BOWL)[0], rtol=1e-6)
+
+
+def test_lbfgs_takes_memory_for_no_more_than_it_is_told():
+    snapshot = last(minimize(rosenbrock, jnp.array([-1.2, 1.0]), VALLEY, LBFGS(3), 20))
+    assert snapshot.state.moves.shape == snapshot.state.turns.shape == (3, 2)
+
+
+def test_lbfgs_forgets_and_goes_on_after_a_search_that_failed():
+    start = last(minimize(rosenbrock, jnp.array([-1.2, 1.0]), VALLEY, LBFGS(5), 10))
+    # Curvature of the wrong sign: the direction leads uphill, and no length passes.
+    misled = start.state._replace(inverse=-1e3 * jnp.ones(5))
+    step = minimize(
+        rosenbrock, start.params, VALLEY, LBFGS(5), start.step + 40, resume=(start.step, misled)
+    )
+    failed = next(step)
+    np.testing.assert_array_equal(failed.params, start.params)
+    assert failed.loss == start.loss
+    assert failed.state.count == 0
+    assert not np.any(failed.state.inverse)
+    assert last(step).loss < 0.1 * start.loss
+
+
+def test_lbfgs_leaves_out_a_pair_of_negative_curvature():
+    """Between two minima the curvature is negative; the steps go on down all the same."""
+
+    def double_well(params, problem):
+        value = ((params**2 - problem) ** 2).sum()
+        return value, {"whole": value}
+
+    found = last(minimize(double_well, jnp.array([0.01, -0.02]), jnp.float32(1), LBFGS(5), 30))
+    assert np.all(found.state.inverse >= 0)
+    np.testing.assert_allclose(found.params, [1, -1], atol=1e-3)
+
+
+def test_lbfgs_steps_back_from_where_the_loss_is_not_finite():
+    def fenced(params, problem):
+        value = jnp.where(params < 0, jnp.nan, (params - problem) ** 2).sum()
+        return value, {"whole": value}
+
+    # The first descent is a tenth long, and ends behind the fence.
+    found = last(minimize(fenced, jnp.array([0.06]), jnp.float32(0.03), LBFGS(5), 20))
+    np.testing.assert_allclose(found.params, 0.03, atol=1e-4)
+
+
+def test_adam_is_optax_with_a_cosine_decay():
+    steps, rate = 12, 0.1
+    transform = optax.adam(optax.cosine_decay_schedule(rate, steps))
+    params = jnp.ones(10)
+    state = transform.init(params)
+    snapshots = minimize(quadratic, jnp.ones(10), BOWL, Adam(rate, steps), steps)
+    for snapshot in snapshots:
+        value, gradient = jax.value_and_grad(lambda x: quadratic(x, BOWL)[0])(params)
+        updates, state = transform.update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+        np.testing.assert_allclose(snapshot.loss, value, rtol=1e-5)
+        np.testing.assert_allclose(snapshot.params, params, rtol=1e-5)
+    assert snapshot.step == steps
+
+
+@pytest.mark.parametrize("solver", [LBFGS(3), Adam(0.1, 10)], ids=["lbfgs", "adam"])
+def test_minimize_reports_loss_and_terms_of_every_step(solver):
+    snapshots = [
+        (s.step, s.loss, s.values) for s in minimize(quadratic, jnp.ones(10), BOWL, solver, 10)
+    ]
+    assert [step for step, *_ in snapshots] == list(range(1, 11))
+    assert snapshots[-1][1] < snapshots[0][1]
+    for _, loss, values in snapshots:
+        assert values == {"whole": loss, "half": loss / 2}
+
+
+@pytest.mark.parametrize("solver", [LBFGS(3), Adam(0.1, 10)], ids=["lbfgs", "adam"])
+def test_minimize_resumes_bit_for_bit(solver):
+    desired = last(minimize(rosenbrock, jnp.zeros(4), VALLEY, solver, 10))
+    half = last(minimize(rosenbrock, jnp.zeros(4), VALLEY, solver, 5))
+    resumed = minimize(rosenbrock, half.params, VALLEY, solver, 10, resume=(5, half.state))
+    actual = last(resumed)
+    assert actual.step == 10
+    np.testing.assert_array_equal(actual.params, desired.params)
+
+
+@pytest.mark.parametrize("solver", [LBFGS(3), Adam(0.5, 10)], ids=["lbfgs", "adam"])
+def test_minimize_stops_at_the_first_loss_that_is_not_finite(solver):
+    def from_the_start(params, problem):
+        return params.sum() * problem, {}
+
+    with pytest.raises(FloatingPointError, match="the loss became nan at step 1"):
+        next(minimize(from_the_start, jnp.ones(2), jnp.float32(jnp.nan), solver, 5))
+
+
+def test_minimize_names_the_step_of_a_loss_that_is_not_finite():
+    def logarithm(params, problem):
+        return jnp.log(params * problem).sum(), {}
+
+    # Adam's steps are as long as its rate: 1, then about 0.6, then about 0.2, then beyond zero.
+    steps = []
+    with pytest.raises(FloatingPointError, match="the loss became nan at step 4"):
+        for snapshot in minimize(logarithm, jnp.ones(1), jnp.float32(1), Adam(0.4, 1000), 10):
+            steps.append(snapshot.step)
+    assert steps == [1, 2, 3]
+
+
+def test_minimize_compiles_once_for_other_problems():
+    def own(params, problem):
+        return quadratic(params, problem)
+
+    from styleinv.minimize import _step
+
+    last(minimize(own, jnp.ones(10), BOWL, LBFGS(3), 3))
+    compiled = _step._cache_size()
+    last(minimize(own, jnp.zeros(10), (2 * CURVATURES, -CENTER), LBFGS(3), 3))
+    assert _step._cache_size() == compiled
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_every_statistic_improves_in_a_few_steps(statistic, default_weights, painting):
+    w, layers = default_weights, ("relu1_2",)
+    network = VGG(w.kernels, w.biases, w.matrix, w.offset, deepest="relu1_2")
+    target = style.measure(network, painting(1, 16, 16), layers, resolution=16)
+    objective = Objective({"style": style_term(target, layers, statistic, "normalized")})
+    start = np.random.default_rng(0).uniform(0.4, 0.6, (16, 16, 3)).astype(np.float32)
+    init, decode = PARAMETERS["pixels"]
+    losses = [
+        snapshot.loss
+        for snapshot in minimize(
+            ImageLoss(decode), init(jnp.asarray(start)), (network, objective), LBFGS(10), 15
+        )
+    ]
+    assert losses[-1] < 0.2 * losses[0]

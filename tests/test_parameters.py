@@ -1,0 +1,47 @@
+"""Every representation of images can be any image."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from styleinv.minimize import LBFGS, minimize
+from styleinv.parameters import PARAMETERS
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_decode_undoes_init(name, painting):
+    init, decode = PARAMETERS[name]
+    image = painting(1, 24, 32)
+    np.testing.assert_allclose(decode(init(image)), image, atol=1 / 500)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_init_takes_black_and_white(name):
+    init, decode = PARAMETERS[name]
+    image = jnp.zeros((2, 2, 3)).at[0].set(1)
+    params = init(image)
+    assert np.all(np.isfinite(params))
+    # Half an 8-bit level: the same picture once it is saved.
+    np.testing.assert_array_equal(np.round(255 * decode(params)), 255 * image)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("scale", [1, 1e3])
+def test_decode_stays_within_the_range(name, scale):
+    init, decode = PARAMETERS[name]
+    shape = init(jnp.full((4, 4, 3), 0.5)).shape
+    image = decode(scale * jnp.asarray(np.random.default_rng(0).standard_normal(shape)))
+    assert np.all((np.asarray(image) >= 0) & (np.asarray(image) <= 1))
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_can_fit_a_real_picture(name, painting):
+    init, decode = PARAMETERS[name]
+    picture = painting(1, 24, 32)
+
+    def loss(params, problem):
+        return ((decode(params) - problem) ** 2).mean(), {}
+
+    gray = jnp.full(picture.shape, 0.5)
+    *_, last = minimize(loss, init(gray), jnp.asarray(picture), LBFGS(10), 40)
+    assert np.abs(decode(last.params) - picture).max() < 0.02

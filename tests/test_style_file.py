@@ -1,0 +1,206 @@
+"""Styles to a file and back; files that are not what a run asks for."""
+
+import json
+import struct
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from styleinv import style_file
+from styleinv.errors import InputError
+from styleinv.style import Moments, Spread, Style
+from styleinv.style_file import Origin
+
+CHANNELS = {"pixels": 3, "relu1_1": 5, "relu2_1": 7}
+ORIGIN = Origin(
+    network="vgg19",
+    weights="f00d",
+    pooling="average",
+    padding="replicate",
+    region="all",
+    images=(
+        {"name": "a.png", "sha256": "12", "weight": 0.25},
+        {"name": 'schön, "b".png', "sha256": "34", "weight": 0.75},
+    ),
+)
+
+
+def style(resolution, seed=0):
+    generator = np.random.default_rng(seed)
+    moments = {}
+    for layer, channels in CHANNELS.items():
+        features = generator.random((50, channels))
+        mean, second = features.mean(0), features.T @ features / 50
+        moments[layer] = Moments(np.float64(3), mean, second, Spread(*generator.random(3)))
+    return Style(resolution, moments)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A file with styles at 16 and 32 px."""
+    path = tmp_path / "style.safetensors"
+    style_file.save(path, {16: style(16), 32: style(32, 1)}, ORIGIN)
+    return path
+
+
+def test_load_gives_what_was_saved(saved):
+    styles, origin = style_file.load(saved)
+    assert origin == ORIGIN
+    assert list(styles) == [16, 32]
+    for (resolution, actual), desired in zip(
+        styles.items(), (style(16), style(32, 1)), strict=True
+    ):
+        assert (actual.resolution, actual.layers) == (resolution, tuple(CHANNELS))
+        for layer, moments in desired.moments.items():
+            loaded = actual.moments[layer]
+            assert loaded.mean.dtype == loaded.second.dtype == np.float32
+            np.testing.assert_array_equal(loaded.mean, np.float32(moments.mean))
+            np.testing.assert_array_equal(loaded.second, np.float32(moments.second))
+            np.testing.assert_array_equal(loaded.spread, np.float32(moments.spread))
+            assert loaded.weight == 1
+
+
+def split(path):
+    """The header as JSON, whose order safetensors leaves open, and the numbers."""
+    content = path.read_bytes()
+    (size,) = struct.unpack("<Q", content[:8])
+    return json.loads(content[8 : 8 + size]), content[8 + size :]
+
+
+def test_save_of_what_was_loaded_gives_the_same_file(saved, tmp_path):
+    style_file.save(tmp_path / "again", *style_file.load(saved))
+    assert split(tmp_path / "again") == split(saved)
+
+
+def test_save_writes_plain_safetensors(saved):
+    from safetensors import safe_open
+
+    with safe_open(saved, framework="numpy") as file:
+        assert file.get_tensor("32/relu2_1/second").shape == (7, 7)
+        assert json.loads(file.metadata()["layers"]) == list(CHANNELS)
+
+
+def test_save_leaves_nothing_else_behind(saved):
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_save_says_where_it_cannot_write(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/style\.safetensors cannot be written: "):
+        style_file.save(tmp_path / "file" / "style.safetensors", {16: style(16)}, ORIGIN)
+
+
+def damage(path, change=None, tensors=None):
+    """Rewrites the file's header by a function of its JSON, or cuts its content."""
+    header, data = split(path)
+    if change:
+        change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + (tensors or (lambda x: x))(data))
+
+
+def without(key):
+    return lambda header: header["__metadata__"].pop(key)
+
+
+def having(key, value):
+    return lambda header: header["__metadata__"].update({key: json.dumps(value)})
+
+
+@pytest.mark.parametrize(
+    ("change", "tensors", "message"),
+    [
+        (lambda header: header.pop("__metadata__"), None, "__metadata__"),
+        (having("format", "another 1"), None, "another format"),
+        (without("layers"), None, "layers"),
+        (without("weights"), None, "weights"),
+        (having("surprise", 1), None, "surprise"),
+        (having("layers", ["relu9_9"]), None, "relu9_9"),
+        (having("resolutions", [64]), None, "64/pixels/mean"),
+        (having("resolutions", 7), None, "not iterable"),
+        (None, lambda data: data[:-4], ""),
+        (None, lambda data: data + bytes(4), ""),
+        (None, lambda data: data[:-4] + struct.pack("<f", np.nan), "numbers at .*not finite"),
+        (None, lambda data: data[:-4] + struct.pack("<f", np.inf), "numbers at .*not finite"),
+    ],
+)
+def test_load_refuses_a_damaged_file(saved, change, tensors, message):
+    damage(saved, change, tensors)
+    with pytest.raises(InputError, match=rf"^\S* is not a style file of this program: .*{message}"):
+        style_file.load(saved)
+
+
+def test_load_refuses_wrong_shapes(saved):
+    def transpose(header):
+        entry = header["16/relu1_1/second"]
+        entry["shape"] = [1, 25]
+
+    damage(saved, transpose)
+    with pytest.raises(InputError, match=r"wrong shapes at 16/relu1_1"):
+        style_file.load(saved)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"text", b"\0" * 100, b"\xff" * 100, b"\x89PNG\r\n\x1a\n"]
+)
+def test_load_refuses_other_files(tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(InputError, match=r"file is not a style file of this program: "):
+        style_file.load(tmp_path / "file")
+
+
+def test_load_refuses_a_file_cut_anywhere(saved):
+    content = saved.read_bytes()
+    for size in range(0, len(content), 97):
+        saved.write_bytes(content[:size])
+        with pytest.raises(InputError, match="is not a style file of this program: "):
+            style_file.load(saved)
+
+
+def test_load_names_a_missing_file(tmp_path):
+    with pytest.raises(InputError, match=r"none\.safetensors does not exist"):
+        style_file.load(tmp_path / "none.safetensors")
+
+
+def select(path, wanted=ORIGIN, layers=tuple(CHANNELS), resolutions=(16, 32)):
+    styles, origin = style_file.load(path)
+    return style_file.select(
+        styles, origin, path, wanted=wanted, layers=layers, resolutions=resolutions
+    )
+
+
+def test_select_gives_the_layers_and_resolutions_asked_for(saved):
+    selected = select(saved, layers=("relu2_1", "pixels"), resolutions=(32,))
+    assert list(selected) == [32]
+    assert selected[32].layers == ("relu2_1", "pixels")
+
+
+def test_select_takes_another_dataset_or_region(saved):
+    assert select(saved, replace(ORIGIN, region="mask", images=())).keys() == {16, 32}
+
+
+@pytest.mark.parametrize(
+    ("field", "option"),
+    [("network", "name"), ("weights", "weights"), ("pooling", "pooling"), ("padding", "padding")],
+)
+def test_select_refuses_another_network_and_names_both(saved, field, option):
+    has = getattr(ORIGIN, field)
+    message = (
+        rf"style\.safetensors was made with {field} {has}, and this run has other; "
+        rf"choose config\.network\.{option} to match"
+    )
+    with pytest.raises(InputError, match=message):
+        select(saved, replace(ORIGIN, **{field: "other"}))
+
+
+def test_select_refuses_other_layers(saved):
+    message = r"has the layers pixels, relu1_1, relu2_1, and this run needs relu3_1; choose config"
+    with pytest.raises(InputError, match=message):
+        select(saved, layers=("relu1_1", "relu3_1", "relu4_1"))
+
+
+def test_select_refuses_other_resolutions(saved):
+    message = r"was measured at 16, 32 px, and this run needs 64; choose config\.resolution"
+    with pytest.raises(InputError, match=message):
+        select(saved, resolutions=(32, 64))
