@@ -1,7 +1,7 @@
 """Pictures side by side on one sheet, for a README or to compare runs.
 
-    python scripts/contact_sheet.py sheet.png runs/a/style.png runs/b/style.png --columns 2
-    python scripts/contact_sheet.py sheet.png a.png b.png --labels "a" "b" --size 256
+python scripts/contact_sheet.py sheet.png runs/a/style.png runs/b/style.png --columns 2
+python scripts/contact_sheet.py sheet.png a.png b.png --labels "a" "b" --size 256
 """
 
 import argparse
@@ -36,7 +36,7 @@ def sheet(paths: list[Path], labels: list[str], size: int, columns: int) -> Imag
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path, help="a .png or .jpg to write")
     parser.add_argument("pictures", type=Path, nargs="+")
     parser.add_argument("--labels", nargs="+", default=[], help="one for each picture")
