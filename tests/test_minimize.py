@@ -8,7 +8,7 @@ import pytest
 import scipy.optimize
 
 from styleinv import style
-from styleinv.minimize import LBFGS, Adam, minimize
+from styleinv.minimize import LBFGS, Adam, _step, minimize
 from styleinv.objective import Objective, style_term
 from styleinv.parameters import PARAMETERS
 from styleinv.statistics import STATISTICS
@@ -47,7 +47,7 @@ def test_lbfgs_finds_the_minimum_of_a_quadratic_as_fast_as_scipy():
     theirs = scipy.optimize.minimize(
         lambda x: np.float64(quadratic(x, BOWL)[0]),
         np.zeros(10),
-        jac=jax.grad(lambda x: quadratic(x, BOWL)[0]),
+        jac=jax.jit(jax.grad(lambda x: quadratic(x, BOWL)[0])),
         method="L-BFGS-B",
         options={"maxcor": 20, "gtol": 1e-3},
     )
@@ -67,7 +67,7 @@ def test_lbfgs_follows_rosenbrocks_valley_about_as_fast_as_scipy(size):
     theirs = scipy.optimize.minimize(
         lambda x: np.float64(rosenbrock(x, VALLEY)[0]),
         np.asarray(start, np.float64),
-        jac=jax.grad(lambda x: rosenbrock(x, VALLEY)[0]),
+        jac=jax.jit(jax.grad(lambda x: rosenbrock(x, VALLEY)[0])),
         method="L-BFGS-B",
         options={"maxcor": 20, "ftol": 1e-9, "gtol": 1e-3},
     )
@@ -186,18 +186,15 @@ def test_minimize_names_the_step_of_a_loss_that_is_not_finite():
         return jnp.log(params * problem).sum(), {}
 
     # Adam's steps are as long as its rate: 1, then about 0.6, then about 0.2, then beyond zero.
-    steps = []
+    snapshots = minimize(logarithm, jnp.ones(1), jnp.float32(1), Adam(0.4, 1000), 10)
+    assert [next(snapshots).step for _ in range(3)] == [1, 2, 3]
     with pytest.raises(FloatingPointError, match="the loss became nan at step 4"):
-        for snapshot in minimize(logarithm, jnp.ones(1), jnp.float32(1), Adam(0.4, 1000), 10):
-            steps.append(snapshot.step)
-    assert steps == [1, 2, 3]
+        next(snapshots)
 
 
 def test_minimize_compiles_once_for_other_problems():
     def own(params, problem):
         return quadratic(params, problem)
-
-    from styleinv.minimize import _step
 
     last(minimize(own, jnp.ones(10), BOWL, LBFGS(3), 3))
     compiled = _step._cache_size()
@@ -207,8 +204,8 @@ def test_minimize_compiles_once_for_other_problems():
 
 @pytest.mark.parametrize("statistic", STATISTICS)
 def test_every_statistic_improves_in_a_few_steps(statistic, default_weights, painting):
-    w, layers = default_weights, ("relu1_2",)
-    network = VGG(w.kernels, w.biases, w.matrix, w.offset, deepest="relu1_2")
+    w, layers = default_weights, ("relu1_1",)
+    network = VGG(w.kernels, w.biases, w.matrix, w.offset, deepest="relu1_1")
     target = style.measure(network, painting(1, 16, 16), layers, resolution=16)
     objective = Objective({"style": style_term(target, layers, statistic, "normalized")})
     start = np.random.default_rng(0).uniform(0.4, 0.6, (16, 16, 3)).astype(np.float32)
@@ -219,4 +216,4 @@ def test_every_statistic_improves_in_a_few_steps(statistic, default_weights, pai
             ImageLoss(decode), init(jnp.asarray(start)), (network, objective), LBFGS(10), 15
         )
     ]
-    assert losses[-1] < 0.2 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]

@@ -1,0 +1,103 @@
+"""Which file may know which: the arrows between the modules, read off their imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARY = sorted((ROOT / "styleinv").rglob("*.py"))
+EXPERIMENTS = sorted((ROOT / "experiments").glob("*.py"))
+OURS = ("styleinv", "experiments", "configs", "scripts", "tests")
+
+# Module: all that it may import of ours, besides styleinv.errors.
+ARROWS = {
+    "config": set(),
+    "images": set(),
+    "parameters": set(),
+    "minimize": set(),
+    "convolution": set(),
+    "vgg": {"convolution", "weights.convolutions"},
+    "style": {"vgg"},
+    "regions": {"vgg"},
+    "statistics": {"style"},
+    "objective": {"statistics", "style", "vgg"},
+    "evaluate": {"statistics", "style", "vgg"},
+    "synthesize": {"images", "minimize", "objective", "parameters", "vgg"},
+}
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+def module_of(dotted):
+    """styleinv.vgg.VGG -> styleinv.vgg: the longest part that is a file or a package."""
+    parts = dotted.split(".")
+    while parts:
+        path = ROOT.joinpath(*parts)
+        if path.with_suffix(".py").is_file() or path.is_dir():
+            return ".".join(parts)
+        parts.pop()
+    return dotted
+
+
+def imports(path):
+    """The modules of ours that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name(path)} has a relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {module_of(one) for one in found if one.split(".")[0] in OURS}
+
+
+def test_imports_finds_what_it_should():
+    actual = imports(ROOT / "styleinv" / "vgg.py")
+    assert actual == {"styleinv.convolution", "styleinv.weights.convolutions"}
+
+
+@pytest.mark.parametrize("module", ARROWS)
+def test_module_imports_only_what_lies_below_it(module):
+    allowed = {f"styleinv.{other}" for other in (*ARROWS[module], "errors")}
+    assert imports(ROOT / "styleinv" / f"{module}.py") <= allowed
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name)
+def test_library_sees_no_experiment_and_no_config(path):
+    found = imports(path)
+    assert not {one for one in found if not one.startswith("styleinv")}
+    assert "styleinv.config" not in found
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name)
+def test_library_reads_no_flags_and_no_environment(path):
+    # Where the cache is; and what pip, which fetches the weights, gets of its user's settings.
+    allowed = {"cache.py", "fetch.py"} if path.parent.name == "weights" else set()
+    words = {
+        node.attr if isinstance(node, ast.Attribute) else node.id
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute | ast.Name)
+    }
+    if path.name not in allowed:
+        assert not words & {"environ", "getenv", "argv", "argparse", "absl", "flags"}
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=name)
+def test_experiments_share_only_what_is_made_for_it(path):
+    found = {one for one in imports(path) if one.startswith("experiments")}
+    shared = {f"experiments.{other}" for other in ("cli", "validate", "inputs")}
+    assert found - {"experiments"} <= shared
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=name)
+def test_configs_see_only_the_schema(path):
+    assert imports(path) <= {"styleinv.config"}
+
+
+@pytest.mark.parametrize("path", [*LIBRARY, *EXPERIMENTS], ids=name)
+def test_file_is_named_after_its_idea_and_holds_one(path):
+    assert path.stem not in {"utils", "common", "base", "helpers", "manager", "trainer"}
+    assert len(path.read_text().splitlines()) <= 300

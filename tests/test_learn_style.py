@@ -1,0 +1,177 @@
+"""Whole runs in processes of their own: stopped at any instant, they end as if nothing had been."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from styleinv import images
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = [
+    "--config=anime",
+    "--config.dataset.size=3",
+    "--config.style.layers=relu1_1,relu2_1",
+    "--config.resolution=32",
+    "--config.steps=20,20",
+    "--config.seeds=0,1",
+    "--config.snapshots=15,30",
+    "--config.checkpoint_every=20",
+]
+STEPS = 80  # two seeds of two stages of 20
+
+# Runs the experiment as its command line does, with something in the way; sys.argv[1] says what.
+PROGRAM = """
+import os, signal, sys
+from experiments import cli, learn_style
+from styleinv.record import Record
+
+instant, number, name = sys.argv.pop(1).split(":")
+step = Record.step
+
+def stop():
+    os.kill(os.getpid(), getattr(signal, name))
+
+def disturbed(self, count, line):
+    if instant == "torn" and count == int(number):
+        self._metrics.write('{"seed": 0, "st')
+        self._metrics.flush()
+        stop()
+    step(self, count, line)
+    if instant == "step" and count == int(number):
+        stop()
+
+def watch(event, arguments):
+    # All of the file or folder is written, but not yet under its name.
+    if event == "os.rename" and str(arguments[1]).endswith("/" + number):
+        stop()
+
+Record.step = disturbed
+if instant == "save":
+    sys.addaudithook(watch)
+cli.run("learn_style", "", learn_style.execute)
+"""
+
+
+def run(folder, *flags, instant="", config=CONFIG):
+    """Runs until the end, or until an instant: its kind, its step or file, the signal."""
+    program = ["-c", PROGRAM, instant] if instant else ["-m", "experiments.learn_style"]
+    return subprocess.run(
+        [sys.executable, *program, *config, f"--workdir={folder}", *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+def finish(folder, *flags, **options):
+    done = run(folder, *flags, **options)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def metrics(folder):
+    """The lines of metrics.jsonl, without what the clock says."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def assert_same_run(actual, desired):
+    names = [path.relative_to(desired) for path in sorted(desired.glob("images/*"))]
+    assert [path.relative_to(actual) for path in sorted(actual.glob("images/*"))] == names
+    for name in (*names, "style.png", "results.json", "config.json"):
+        assert (actual / name).read_bytes() == (desired / name).read_bytes(), name
+    styles = [safetensors.numpy.load_file(run / "style.safetensors") for run in (actual, desired)]
+    np.testing.assert_equal(*styles)
+    assert metrics(actual) == metrics(desired)
+    assert (actual / "report.html").is_file()
+    assert json.loads((actual / "run.json").read_text())["status"] == "finished"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, default_weights):
+    """The folder of a run that nothing happened to."""
+    return finish(tmp_path_factory.mktemp("runs") / "undisturbed")
+
+
+def test_learn_style_leaves_the_files_it_promises(undisturbed):
+    lines = metrics(undisturbed)
+    assert len(lines) == STEPS
+    assert [line["resolution"] for line in lines] == 2 * (20 * [16] + 20 * [32])
+    assert [line["step"] for line in lines] == 2 * list(range(1, 41))
+    assert images.read(undisturbed / "style.png").shape == (32, 32, 3)
+    names = {path.name for path in (undisturbed / "images").iterdir()}
+    assert names == {f"seed{s}_step{n:05d}.png" for s in (0, 1) for n in (15, 30, 40)}
+    assert not (undisturbed / "checkpoints").exists()
+
+
+def test_learn_style_improves_and_keeps_the_best_seed(undisturbed):
+    lines = metrics(undisturbed)
+    results = json.loads((undisturbed / "results.json").read_text())
+    for stage in range(4):
+        losses = [line["loss"] for line in lines[20 * stage : 20 * (stage + 1)]]
+        assert losses[-1] < 0.7 * losses[0]
+        assert np.all(np.diff(losses) <= 0)
+    last = {line["seed"]: line["loss"] for line in lines}
+    assert results["best_seed"] == min(last, key=lambda seed: last[seed])
+    assert results["loss"] == min(last.values())
+    assert results["per_image"] == results["style"] + results["dispersion"]
+    assert results["total"]["learned"] < 0.5 * results["total"]["noise"]
+
+
+def test_learn_style_killed_at_any_instant_goes_on_bit_for_bit(undisturbed, tmp_path):
+    instants = (
+        "torn:15:SIGKILL",  # in the middle of a line, before the first checkpoint
+        "step:27:SIGKILL",  # 20 steps are safe
+        "save:checkpoints/40:SIGKILL",  # while the first seed's last checkpoint is written
+        "save:report.html:SIGKILL",  # with nothing left to do but this
+    )
+    for instant in instants:
+        stopped = run(tmp_path / "run", instant=instant)
+        assert stopped.returncode == -signal.SIGKILL, stopped.stderr
+    assert_same_run(finish(tmp_path / "run"), undisturbed)
+
+
+def test_learn_style_interrupted_says_how_to_go_on_and_does(undisturbed, tmp_path):
+    folder = tmp_path / "run"
+    for instant, status in (("step:33:SIGTERM", 143), ("step:75:SIGINT", 130)):
+        stopped = run(folder, instant=instant)
+        assert stopped.returncode == status, stopped.stderr
+        command = f"python -m experiments.learn_style {' '.join(CONFIG)} --workdir={folder}"
+        assert stopped.stdout == f"stopped; to go on: {command}\n"
+        assert len(metrics(folder)) == int(instant.split(":")[1])
+        assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+    assert_same_run(finish(folder), undisturbed)
+
+
+def test_learn_style_finished_changes_nothing_when_started_again(undisturbed):
+    before = contents(undisturbed)
+    again = run(undisturbed)
+    assert again.returncode == 0
+    assert again.stdout == (
+        f"{undisturbed} holds this run, finished: see {undisturbed / 'report.html'}\n"
+    )
+    assert contents(undisturbed) == before
+
+
+def test_learn_style_from_its_style_file_learns_the_same(undisturbed, tmp_path):
+    file = undisturbed / "style.safetensors"
+    folder = finish(tmp_path / "run", f"--config.style.file={file}")
+    assert (folder / "style.png").read_bytes() == (undisturbed / "style.png").read_bytes()
+    assert metrics(folder) == metrics(undisturbed)

@@ -1,0 +1,69 @@
+"""One pass over a dataset: the right mixture, in constant memory."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from styleinv import dataset, images, style
+from styleinv.survey import survey
+from styleinv.vgg import VGG
+
+LAYERS = ("pixels", "relu1_2")
+STATUS = Path("/proc/self/statm")
+
+
+@pytest.fixture(scope="module")
+def shallow(default_weights):
+    """The real VGG19 up to relu1_2."""
+    w = default_weights
+    return VGG(w.kernels, w.biases, w.matrix, w.offset, deepest="relu1_2")
+
+
+def resident():
+    """Megabytes of memory that the process has now."""
+    return int(STATUS.read_text().split()[1]) * 4096 / 1e6
+
+
+def test_survey_mixes_the_items_by_weight_at_every_resolution(shallow, pictures):
+    items = dataset.reweigh(dataset.find(pictures), (4, 3, 2, 1))
+    actual = survey(shallow, items, LAYERS, (16, 32))
+    assert actual is not None
+    assert list(actual) == [16, 32]
+    for resolution, found in actual.items():
+        ones = []
+        for item in items:
+            image = images.read(item.path)
+            view = images.resize(image, *images.frame(*image.shape[:2], resolution))
+            ones.append(style.measure(shallow, view, LAYERS, resolution=resolution))
+        for layer in LAYERS:
+            desired = sum(
+                share * one.moments[layer].second
+                for share, one in zip((0.4, 0.3, 0.2, 0.1), ones, strict=True)
+            )
+            np.testing.assert_allclose(found.moments[layer].second, desired, rtol=1e-6)
+
+
+def test_survey_stops_when_asked(shallow, pictures):
+    seen = []
+    actual = survey(
+        shallow, dataset.find(pictures), LAYERS, (16,), stop=lambda: len(seen.append(1) or seen) > 1
+    )
+    assert actual is None
+    assert len(seen) == 2
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="memory is read from /proc")
+def test_survey_of_four_hundred_images_takes_no_more_memory_than_of_fifty(shallow, pictures):
+    items = dataset.find(pictures)
+    memory = []
+
+    def note():
+        memory.append(resident())
+        return 0
+
+    found = survey(shallow, items * 100, LAYERS, (64,), stop=note)
+    assert found is not None
+    assert found[64].moments["pixels"].weight == 400
+    # The features of one image are 1 MB: kept, they would make 350.
+    assert memory[399] - memory[49] < 50
