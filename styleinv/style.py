@@ -69,13 +69,11 @@ def feature_moments(
         mask: f32[h, w], how much each position counts; normalized here, so that a large image or
             mask counts no more than a small one. None counts all positions alike.
     """
-    positions = features.shape[0] * features.shape[1]
-    rows = features.reshape(positions, features.shape[2])
-    if mask is None:
-        share = jnp.full((positions,), 1 / positions)
-    else:
-        share = mask.reshape(positions) / mask.sum()
-    return share @ rows, second_moment(rows, share)
+    shape = features.shape[:2]
+    share = jnp.full(shape, 1 / (shape[0] * shape[1])) if mask is None else mask / mask.sum()
+    # Rows first, then their sums: one long float32 sum loses four digits at a million positions.
+    mean = (features * share[:, :, None]).sum(1).sum(0)
+    return mean, second_moment(features.reshape(-1, features.shape[2]), share.reshape(-1))
 
 
 @jax.custom_vjp

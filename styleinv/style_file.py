@@ -1,6 +1,7 @@
 """style.safetensors: the styles of one set of images, at every resolution measured.
 
-Tensors `RESOLUTION/LAYER/{mean,second,spread}` in float32; the header says what they are of.
+Tensors `RESOLUTION/LAYER/{mean,second,spread}` in float32; the header says what they are of. Equal
+styles are equal files, byte for byte.
 """
 
 import json
@@ -51,9 +52,9 @@ def save(path: Path, styles: Mapping[int, Style], origin: Origin) -> None:
         )
     }
     layers = next(iter(styles.values())).layers
-    header = {"format": _FORMAT, "layers": layers, "resolutions": list(styles)} | asdict(origin)
-    content = safetensors.numpy.save(tensors, {key: json.dumps(v) for key, v in header.items()})
-    files.write(path, content)
+    header = {"layers": layers, "resolutions": list(styles)} | asdict(origin)
+    # One entry: the library shuffles several, and equal styles should be equal files.
+    files.write(path, safetensors.numpy.save(tensors, {_FORMAT: json.dumps(header)}))
 
 
 def load(path: Path) -> tuple[dict[int, Style], Origin]:
@@ -65,10 +66,10 @@ def load(path: Path) -> tuple[dict[int, Style], Origin]:
     content = images.read_bytes(path)
     try:
         size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
-        header = {key: json.loads(value) for key, value in metadata.items()}
-        if header.pop("format") != _FORMAT:
-            raise ValueError("another format")
+        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
+        if _FORMAT not in metadata:
+            raise ValueError(f"its header has no {_FORMAT}")
+        header = json.loads(metadata[_FORMAT])
         layers, resolutions = header.pop("layers"), header.pop("resolutions")
         tensors = safetensors.numpy.load(content)
         styles = {
