@@ -158,7 +158,7 @@ def _check_words(words: Sequence[str]) -> None:
                 inside = [name for name in known if name.startswith(flag + ".")]
                 raise InputError(f"--{flag} is a group of fields; set one: {', '.join(inside)}")
             if flag not in known:
-                raise InputError(f"--{flag} is not a field; {suggest(flag, known)}")
+                raise InputError(f"--{flag} is not a field; {suggest(flag, known, 'config.')}")
         elif flag not in ("config", "workdir"):
             raise InputError(f"--{flag} is no flag; {suggest(flag, ['config', 'workdir', 'help'])}")
         if not equals or not value:

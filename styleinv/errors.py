@@ -19,8 +19,15 @@ def one_of(what: str, value: str, options: Iterable[str]) -> None:
         raise InputError(f"{what} (={value}) is not known; {suggest(value, options)}")
 
 
-def suggest(value: str, options: Iterable[str]) -> str:
-    """ "did you mean A? options are A, B, C" """
+def suggest(value: str, options: Iterable[str], prefix: str = "") -> str:
+    """ "did you mean A? options are A, B, C"; of very many options, only the nearest one.
+
+    Args:
+        prefix: what every option begins with; no likeness is seen in it.
+    """
     options = list(options)
-    near = difflib.get_close_matches(value, options, n=1, cutoff=0.5)
-    return (f"did you mean {near[0]}? " if near else "") + f"options are {', '.join(options)}"
+    bare = [option.removeprefix(prefix) for option in options]
+    near = difflib.get_close_matches(value.removeprefix(prefix), bare, n=1, cutoff=0.5)
+    guess = f"did you mean {prefix}{near[0]}? " if near else ""
+    many = len(options) > 20
+    return guess + ("--help lists them all" if many else f"options are {', '.join(options)}")

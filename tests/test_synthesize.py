@@ -107,7 +107,7 @@ def test_other_targets_weights_and_seeds_compile_nothing(problem, caplog):
     for _ in run(problem({1: 1.0, 2: 3.0})):
         pass
     compiled = minimize._step._cache_size()
-    with jax.log_compiles(), caplog.at_level("WARNING"):
+    with jax.log_compiles(), caplog.at_level("WARNING", logger="jax"):
         for shares, tv, seed in (({3: 1.0, 4: 1.0}, 1.0, 0), ({3: 0.2, 4: 7.0}, 5.0, 1)):
             losses = [frame.snapshot.loss for frame in run(problem(shares, tv), seed=seed)]
             assert losses[-1] < losses[0]
@@ -117,7 +117,7 @@ def test_other_targets_weights_and_seeds_compile_nothing(problem, caplog):
 
 def test_log_compiles_would_have_seen_it(caplog):
     """The test above hears what it listens for."""
-    with jax.log_compiles(), caplog.at_level("WARNING"):
+    with jax.log_compiles(), caplog.at_level("WARNING", logger="jax"):
         jax.jit(lambda x: x * 1.2345)(jnp.ones(7))
     assert any("ompil" in record.getMessage() for record in caplog.records)
 
