@@ -50,6 +50,8 @@ def run(experiment: str, title: str, execute: Callable[[Request], int | None]) -
         sys.exit(execute(parse(experiment, sys.argv[1:])) or 0)
     except InputError as error:
         _fail(str(error))
+    except FloatingPointError as error:
+        _fail(f"{error}; try other layer weights, or a lower learning rate")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

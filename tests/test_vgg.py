@@ -8,7 +8,7 @@ import torch
 import torch_vgg
 
 from styleinv import weights
-from styleinv.vgg import PIXELS, VGG, layer_names, layer_stride, pool
+from styleinv.vgg import PIXELS, VGG, extract, layer_names, layer_stride, pool
 
 LAYERS = layer_names()
 
@@ -28,7 +28,7 @@ def assert_features_equal(loaded, image, **options):
     layers = layer_names(loaded.network)
     convolution = options.pop("convolution", "auto")
     network = build(loaded, convolution=convolution, **options)
-    actual = jax.jit(lambda net, x: net(x, layers))(network, image)
+    actual = extract(network, image, layers)
     desired = torch_vgg.features(
         loaded, torch.tensor(image, dtype=torch.float64), layers, **options
     )
