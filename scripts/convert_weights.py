@@ -4,12 +4,12 @@ python scripts/convert_weights.py default
 python scripts/convert_weights.py vgg19-dcbb9e9d.pth --output vgg19.safetensors
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from styleinv.errors import InputError
 from styleinv.weights import SOURCES, cache, load, selftest

@@ -1,6 +1,5 @@
 """scripts/convert_weights.py, as it is called."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 def convert(*arguments):
     command = [sys.executable, str(ROOT / "scripts" / "convert_weights.py"), *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_convert_weights_writes_a_file_that_loads_and_prints_the_self_test(tmp_path):
