@@ -1,7 +1,7 @@
 """The loop: any solver, one compiled step, results by `yield`.
 
     loss(params, problem) -> (f32[], {name: f32[]})
-    solver.init(params) -> state
+    solver.init(params, values) -> state        # values: the terms, to shape the state by
     solver.step(evaluate, params, state) -> (params, state, value, values)
 
 `problem` is an argument all the way down, so that other targets, weights or networks of the same
