@@ -20,7 +20,7 @@ from styleinv.errors import InputError
 
 MANIFEST = "metadata.csv"
 REGIONS = ("all", "mask", "rest")
-_SHOWN = 20  # bad files named in one message
+_EXPLAINED = 20  # bad files whose reason is in the message; the others are only named
 
 
 class Item(NamedTuple):
@@ -191,9 +191,10 @@ def check(items: Sequence[Item], region: str = "all") -> list[Checked]:
         found = list(pool.map(look, items))
     bad = [reason for reason in found if isinstance(reason, str)]
     if bad:
-        more = f"; and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        names = [item.name for item, one in zip(items, found, strict=True) if isinstance(one, str)]
+        more = f"; and also {', '.join(names[_EXPLAINED:])}" if len(bad) > _EXPLAINED else ""
         count = f"{len(bad)} of {len(items)} images cannot be used: " if len(items) > 1 else ""
-        raise InputError(count + "; ".join(bad[:_SHOWN]) + more)
+        raise InputError(count + "; ".join(bad[:_EXPLAINED]) + more)
     return [one for one in found if isinstance(one, Checked)]
 
 
