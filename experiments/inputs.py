@@ -180,6 +180,7 @@ def obtain_styles(
     network: "VGG",
     origin: "Origin",
     items: Sequence["Item"],
+    found: tuple[dict[int, "Style"], "Origin"] | None,
     run: "Record",
     stop: Callable[[], int],
 ) -> dict[int, "Style"] | None:
@@ -187,12 +188,15 @@ def obtain_styles(
 
     What the run uses is always read back from its own style.safetensors, so that a resumed run has
     the very same numbers.
+
+    Args:
+        found: what `read_styles` gave for the run's folder.
     """
     from styleinv import style_file
     from styleinv.survey import survey
     from styleinv.vgg import PIXELS
 
-    own, found = run.folder / OWN_FILE, read_styles(config, origin, run.folder)
+    own = run.folder / OWN_FILE
     if found and own.is_file():
         return found[0]
     if found is None:

@@ -61,7 +61,7 @@ def execute(request: cli.Request) -> int:
     compilation.keep_compiled()
     network, weights = load_network(config)
     origin = origin_of(config, weights["digest"], items, checked)
-    read_styles(config, origin, folder)
+    found = read_styles(config, origin, folder)
     info = {"experiment": "learn_style", "config": request.name, "command": request.command}
     info |= {"weights": weights} | record.environment()
     with (
@@ -69,7 +69,7 @@ def execute(request: cli.Request) -> int:
         record.Record(folder, settings, info, events=config.tensorboard) as run,
     ):
         LOG.info("run folder %s", folder)
-        styles = obtain_styles(config, network, origin, items, run, stop)
+        styles = obtain_styles(config, network, origin, items, found, run, stop)
         seeds = range(len(config.seeds))
         if styles and all(learn(config, network, styles, run, i, stop) for i in seeds):
             conclude(config, network, styles, items, run)

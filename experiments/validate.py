@@ -53,10 +53,8 @@ def validate(config: Config) -> None:
             raise InputError(f"config.{name} is empty; give at least one number")
     if len(set(config.seeds)) < len(config.seeds):
         raise InputError("config.seeds names a seed twice")
-    coarsest = config.resolution // 2 ** (len(config.steps) - 1)
-    deepest = max(vgg.layer_stride(layer) for layer in layers)
     finest = 2 ** (len(config.steps) - 1)
-    if config.resolution % (16 * finest) or coarsest < max(16, deepest):
+    if config.resolution % (16 * finest) or config.resolution < 16 * finest:
         raise InputError(
             f"config.resolution (={config.resolution}) must be a multiple of {16 * finest}, "
             f"{16 * finest} or more, for {len(config.steps)} stages"

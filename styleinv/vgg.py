@@ -73,17 +73,14 @@ class VGG(nnx.Module):
         names = list(kernels)
         wanted = names[: names.index(deepest.replace("relu", "conv")) + 1] if deepest else names
         on_cpu = jax.default_backend() == "cpu"
+        wins = convolution == "winograd" or (convolution == "auto" and on_cpu)
         self.pooling, self.padding = pooling, padding
         self.layers = tuple(name.replace("conv", "relu") for name in wanted)
         self.matrix, self.offset = Frozen(jnp.asarray(matrix)), Frozen(jnp.asarray(offset))
         filters, bias = {}, {}
         for name in wanted:
             # Few channels leave Winograd bound by memory: block 1 is faster direct.
-            fast = convolution == "winograd" or (
-                convolution == "auto" and on_cpu and kernels[name].shape[2] >= 64
-            )
-            if name.startswith("conv1_"):
-                fast = False
+            fast = wins and not name.startswith("conv1_")
             filters[name] = Frozen(filter_bank(kernels[name], winograd=fast))
             bias[name] = Frozen(jnp.asarray(biases[name]))
         self.filters, self.biases = nnx.Dict(filters), nnx.Dict(bias)
