@@ -22,6 +22,12 @@ import configs
 from styleinv.config import Config
 from styleinv.errors import InputError, one_of, suggest
 
+# A group of fields that is given a value passes it to one of its fields, or to another's.
+_SHORT = {
+    "config.content": "config.content.path",
+    "config.dataset": "config.dataset.path",
+    "config.style": "config.dataset.path",
+}
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a name"}
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -63,6 +69,13 @@ def run(experiment: str, title: str, execute: Callable[[Request], int | None]) -
         _fail(f"{error.filename or 'the disk'} cannot be written: {error.strerror}; make room")
 
 
+def stopped(request: Request, folder: Path, signal: int) -> int:
+    """Says how a run that was stopped goes on; the exit status."""
+    again = request.command if request.workdir else f"{request.command} --workdir={folder}"
+    print(f"stopped; to go on: {again}")
+    return 128 + signal
+
+
 def _fail(message: str) -> NoReturn:
     """One line, whatever is in the names of files; status 2."""
     line = "".join(letter if letter.isprintable() else "?" for letter in message)
@@ -79,6 +92,7 @@ def parse(experiment: str, words: Sequence[str]) -> Request:
     from absl import flags
     from ml_collections import config_flags
 
+    given, words = words, [_long(word) for word in words]
     _check_words(words)
     # The last value of a flag counts (ml_collections would add up lists), the config comes first.
     last = {word.partition("=")[0]: word for word in words}
@@ -100,7 +114,7 @@ def parse(experiment: str, words: Sequence[str]) -> Request:
     _check_tuples(config)
     workdir = Path(values["workdir"].value) if values["workdir"].value else None
     name = next(word.split("=", 1)[1] for word in words if word.startswith("--config="))
-    command = f"python -m experiments.{experiment} {shlex.join(words)}"
+    command = f"python -m experiments.{experiment} {shlex.join(given)}"
     return Request(config, name, workdir, command)
 
 
@@ -142,9 +156,16 @@ def help_text(experiment: str, title: str) -> str:
     for name, value, _, comment in fields(Config()):
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         lines.append(f"  --{name + '=' + shown:<44} {comment}".rstrip())
+    lines += ["", "in short:"]
+    lines += [f"  --{short + '=PATH':<20} --{field}=PATH" for short, field in _SHORT.items()]
     lines += ["", "other flags:"]
     lines += ["  --workdir=FOLDER   where the run goes; the folder of a stopped run resumes it"]
     return "\n".join(lines)
+
+
+def _long(word: str) -> str:
+    flag, equals, value = word.removeprefix("--").partition("=")
+    return f"--{_SHORT[flag]}={value}" if equals and flag in _SHORT else word
 
 
 def _check_words(words: Sequence[str]) -> None:

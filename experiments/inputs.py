@@ -1,51 +1,41 @@
-"""What a config asks for: the pictures, the network, the target styles.
+"""What a config asks for: the network, the stages, and pictures that are fit for them.
 
 Shared by the experiments. The libraries are imported inside, so that `--help` stays quick.
 """
 
 import logging
 import math
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.validate import style_layers
+from experiments.validate import network_layers, style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
 
 if TYPE_CHECKING:
     from styleinv.dataset import Checked, Item
-    from styleinv.record import Record
-    from styleinv.style import Style
-    from styleinv.style_file import Origin
     from styleinv.synthesize import Stage
     from styleinv.vgg import VGG
 
 LOG = logging.getLogger("styleinv")
-OWN_FILE = "style.safetensors"  # in the run's folder
 
 
-def find_items(config: Config) -> list["Item"]:
-    """The dataset's pictures, with weights that sum to 1; none where a style file is given."""
-    from styleinv import dataset
+def refuse_narrow(
+    config: Config, items: Sequence["Item"], checked: Sequence["Checked"], scale: float = 1.0
+) -> None:
+    """Raises an InputError for pictures of which the deepest layer would see nothing.
 
-    if config.style.file:
-        return []
-    items = dataset.find(config.dataset.path)
-    if config.dataset.weights:
-        items = dataset.reweigh(items, config.dataset.weights)
-    return dataset.shares(dataset.subset(items, config.dataset.size, config.dataset.seed))
-
-
-def refuse_narrow(config: Config, items: Sequence["Item"], checked: Sequence["Checked"]) -> None:
-    """Raises an InputError for pictures of which the deepest layer would see nothing."""
+    Args:
+        scale: of the size at which the pictures are seen.
+    """
     from styleinv import images, vgg
 
-    coarsest, deepest = stages_of(config)[0].resolution, style_layers(config)[-1]
+    coarsest, deepest = stages_of(config)[0].resolution, network_layers(config)[-1]
     narrow = [
         item.name
         for item, one in zip(items, checked, strict=True)
-        if min(images.frame(one.height, one.width, coarsest)) < vgg.layer_stride(deepest)
+        if min(images.frame(one.height, one.width, round(scale * coarsest)))
+        < vgg.layer_stride(deepest)
     ]
     if narrow:
         raise InputError(
@@ -55,19 +45,22 @@ def refuse_narrow(config: Config, items: Sequence["Item"], checked: Sequence["Ch
         )
 
 
-def warn_of_small(config: Config, items: Sequence["Item"], checked: Sequence["Checked"]) -> None:
+def warn_of_small(
+    config: Config, items: Sequence["Item"], checked: Sequence["Checked"], scale: float = 1.0
+) -> None:
     """Says which pictures have fewer pixels than they are looked at with."""
+    seen = round(scale * config.resolution)
     small = [
         item.name
         for item, one in zip(items, checked, strict=True)
-        if one.height * one.width < config.resolution**2
+        if one.height * one.width < seen**2
     ]
     if small:
         LOG.warning(
             "%d of %d images are enlarged to %d px, and look blurred: %s%s",
             len(small),
             len(items),
-            config.resolution,
+            seen,
             ", ".join(small[:5]),
             ", ..." if len(small) > 5 else "",
         )
@@ -105,7 +98,7 @@ def load_network(config: Config) -> tuple["VGG", dict[str, Any]]:
     from styleinv.vgg import VGG
 
     loaded = weights.load(config.network.weights, config.network.name)
-    deepest = style_layers(config)[-1]
+    deepest = network_layers(config)[-1]
     if deepest.replace("relu", "conv") not in loaded.kernels:
         last = list(loaded.kernels)[-1].replace("conv", "relu")
         raise InputError(
@@ -124,90 +117,6 @@ def load_network(config: Config) -> tuple["VGG", dict[str, Any]]:
     )
     about = {"name": loaded.name, "digest": loaded.digest, "credit": loaded.credit}
     return network, about | {"random": loaded.family == "random"}
-
-
-def origin_of(
-    config: Config, digest: str, items: Sequence["Item"], checked: Sequence["Checked"]
-) -> "Origin":
-    """What the header of the style file says."""
-    from styleinv.style_file import Origin
-
-    images = tuple(
-        {"name": item.name, "sha256": one.digest, "weight": item.weight}
-        for item, one in zip(items, checked, strict=True)
-    )
-    network = config.network
-    return Origin(
-        network.name, digest, network.pooling, network.padding, config.dataset.region, images
-    )
-
-
-def read_styles(
-    config: Config, origin: "Origin", folder: Path
-) -> tuple[dict[int, "Style"], "Origin"] | None:
-    """The target styles that are in a file, and what they are of; None if they must be measured.
-
-    Args:
-        origin: what they must be of.
-        folder: the run's, whose own style.safetensors comes before config.style.file.
-
-    Raises:
-        InputError: if they are not what the run needs.
-    """
-    from styleinv import style_file
-    from styleinv.vgg import PIXELS
-
-    own = folder / OWN_FILE
-    if not own.is_file() and not config.style.file:
-        return None
-    path = own if own.is_file() else Path(config.style.file)
-    styles, made = style_file.load(path)
-    styles = style_file.select(
-        styles,
-        made,
-        path,
-        wanted=origin,
-        layers=(PIXELS, *style_layers(config)),
-        resolutions=[stage.resolution for stage in stages_of(config)],
-    )
-    if not config.style.file and made.images != origin.images:
-        raise InputError(f"{own} is of other images than there are now; name a new --workdir")
-    return styles, made
-
-
-def obtain_styles(
-    config: Config,
-    network: "VGG",
-    origin: "Origin",
-    items: Sequence["Item"],
-    found: tuple[dict[int, "Style"], "Origin"] | None,
-    run: "Record",
-    stop: Callable[[], int],
-) -> dict[int, "Style"] | None:
-    """The target styles: those of a given file, or the dataset's; None if stopped.
-
-    What the run uses is always read back from its own style.safetensors, so that a resumed run has
-    the very same numbers.
-
-    Args:
-        found: what `read_styles` gave for the run's folder.
-    """
-    from styleinv import style_file
-    from styleinv.survey import survey
-    from styleinv.vgg import PIXELS
-
-    own = run.folder / OWN_FILE
-    if found and own.is_file():
-        return found[0]
-    if found is None:
-        layers = (PIXELS, *style_layers(config))
-        resolutions = [stage.resolution for stage in stages_of(config)]
-        styles = survey(network, items, layers, resolutions, config.dataset.region, stop)
-        if styles is None:
-            return None
-        found = styles, origin
-    style_file.save(own, *found)
-    return style_file.load(own)[0]
 
 
 def stages_of(config: Config) -> list["Stage"]:

@@ -12,20 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments import cli
-from experiments.inputs import (
-    find_items,
-    load_network,
-    note_rank,
-    obtain_styles,
-    origin_of,
-    read_styles,
-    refuse_narrow,
-    stages_of,
-    warn_of_small,
-)
+from experiments import cli, targets
+from experiments.inputs import load_network, note_rank, stages_of
+from experiments.optimize import Problem, Task, image_name, is_done, optimize
 from experiments.validate import style_layers, validate
 from styleinv.config import Config
+from styleinv.errors import InputError
 
 if TYPE_CHECKING:
     from styleinv.dataset import Item
@@ -38,30 +30,32 @@ LOG = logging.getLogger("styleinv")
 
 def execute(request: cli.Request) -> int:
     """Runs or resumes; everything of the user's is checked before anything is written."""
-    from styleinv import compilation, dataset, record, tensorboard
+    from styleinv import compilation, record, tensorboard
     from styleinv.interrupt import interruptible
 
     config = request.config
     validate(config)
+    if config.content.path or config.start.image == "content":
+        raise InputError(
+            "config.content is for `python -m experiments.transfer`; learn_style has no photo"
+        )
     settings = asdict(config)
     folder = request.workdir or record.default_folder("learn_style", request.name)
     record.belongs(folder, settings)
-    if record.finished(folder):
-        if not (folder / "report.html").is_file():  # killed before its very last file
-            write_report(folder, find_items(config))
+    if record.finished(folder) and (folder / "report.html").is_file():
         print(f"{folder} holds this run, finished: see {folder / 'report.html'}")
         return 0
     if config.tensorboard:
         tensorboard.require()
-    items = find_items(config)
-    checked = dataset.check(items, config.dataset.region)
-    refuse_narrow(config, items, checked)
-    warn_of_small(config, items, checked)
+    (source,) = targets.find_sources(config, [config.dataset.region]).values()
+    if record.finished(folder):  # killed before its very last file
+        write_report(folder, source.items)
+        return 0
     note_rank(config)
     compilation.keep_compiled()
     network, weights = load_network(config)
-    origin = origin_of(config, weights["digest"], items, checked)
-    found = read_styles(config, origin, folder)
+    origin = targets.origin_of(config, weights["digest"], source)
+    targets.read(config, source, origin, folder)
     info = {"experiment": "learn_style", "config": request.name, "command": request.command}
     info |= {"weights": weights} | record.environment()
     with (
@@ -69,15 +63,13 @@ def execute(request: cli.Request) -> int:
         record.Record(folder, settings, info, events=config.tensorboard) as run,
     ):
         LOG.info("run folder %s", folder)
-        styles = obtain_styles(config, network, origin, items, found, run, stop)
+        styles = targets.obtain(config, network, source, origin, run, stop)
         seeds = range(len(config.seeds))
         if styles and all(learn(config, network, styles, run, i, stop) for i in seeds):
-            conclude(config, network, styles, items, run)
+            conclude(config, network, styles, source.items, run)
             return 0
         run.close("interrupted")
-    again = request.command if request.workdir else f"{request.command} --workdir={folder}"
-    print(f"stopped; to go on: {again}")
-    return 128 + stop()
+    return cli.stopped(request, folder, stop())
 
 
 def learn(
@@ -89,41 +81,45 @@ def learn(
     stop: Callable[[], int],
 ) -> bool:
     """One seed, into the run's images and metrics; False if stopped before its end."""
+    seed = config.seeds[index]
+    title = "learning" if len(config.seeds) == 1 else f"learning seed {seed}"
+    task = Task(index, f"seed{seed}", title, {"seed": seed})
+    if is_done(config, run, task):
+        return True
+    problem = problem_of(config, network, styles, seed)
+    total = sum(config.steps)
+    return any(frame.count == total for frame in optimize(config, run, task, problem, stop))
+
+
+def problem_of(config: Config, network: "VGG", styles: Mapping[int, "Style"], seed: int) -> Problem:
+    """Noise, pulled towards the dataset's style and towards smoothness."""
     import jax.numpy as jnp
 
-    from styleinv import progress
-    from styleinv.minimize import LBFGS, Adam
     from styleinv.objective import Objective, Term, TotalVariationTerm, image_targets, style_term
-    from styleinv.parameters import PARAMETERS
-    from styleinv.synthesize import synthesize
 
-    seed, stages, optimizer = config.seeds[index], stages_of(config), config.optimizer
-    reached, position = run.resume or (0, None)
-    if index < reached:
-        return True
-    if index > reached:
-        position = None
-    equalized = config.style.layer_weights == "equalized"
+    layers, statistic = style_layers(config), config.style.statistic
 
     def start(resolution):
-        return start_image(config, styles[resolution], seed)
+        return start_image(config, styles[targets.seen_at(config, resolution)], resolution, seed)
 
     def term_at(resolution):
-        layers = style_layers(config)
         begin = None
-        if equalized:
-            begin = image_targets(network, start(resolution), layers, config.style.statistic)
+        if config.style.layer_weights == "equalized":
+            begin = image_targets(network, start(resolution), layers, statistic)
         return style_term(
-            styles[resolution],
+            styles[targets.seen_at(config, resolution)],
             layers,
-            config.style.statistic,
+            statistic,
             config.style.layer_weights,
             factors=config.style.layer_factors,
             start=begin,
+            weight=config.beta,
         )
 
-    terms = {stage.resolution: term_at(stage.resolution) for stage in stages}
-    dispersion = {r: term.dispersion(styles[r]) for r, term in terms.items()}
+    terms = {stage.resolution: term_at(stage.resolution) for stage in stages_of(config)}
+    dispersion = {
+        r: term.dispersion(styles[targets.seen_at(config, r)]) for r, term in terms.items()
+    }
 
     def problem_at(resolution):
         parts: dict[str, Term] = {"style": terms[resolution]}
@@ -131,54 +127,20 @@ def learn(
             parts["tv"] = TotalVariationTerm(jnp.float32(config.tv))
         return network, Objective(parts)
 
-    def solver_for(steps):
-        if optimizer.name == "adam":
-            return Adam(optimizer.learning_rate, steps)
-        return LBFGS(optimizer.memory)
-
-    total = sum(stage.steps for stage in stages)
-    work = [stage.resolution**2 for stage in stages]  # of one step, for the time left
-    title = "learning" if len(config.seeds) == 1 else f"learning seed {seed}"
-    with progress.bar(title, sum(w * s.steps for w, s in zip(work, stages, strict=True))) as bar:
-        if position:
-            bar.skip(sum(w * s.steps for w, s in zip(work[: position.stage], stages, strict=False)))
-            bar.skip(work[position.stage] * position.step)
-        for frame in synthesize(
-            problem_at,
-            start,
-            stages,
-            PARAMETERS[optimizer.parameters],
-            solver_for,
-            resume=position,
-        ):
-            number, last = total * index + frame.count, frame.count == total
-            line = {"seed": seed, "seed_index": index, "step": frame.count}
-            line |= {"stage": frame.stage, "resolution": frame.resolution, "stage_step": frame.step}
-            line |= {"loss": frame.snapshot.loss, "values": frame.snapshot.values}
-            run.step(number, line | {"dispersion": dispersion[frame.resolution]})
-            if last or frame.count in config.snapshots:
-                run.image(number, image_name(seed, frame.count), frame.image)
-            bar.advance(work[frame.stage], f"{frame.resolution} px  loss {frame.snapshot.loss:.5f}")
-            stopped = stop() and not last
-            if stopped or last or frame.count % config.checkpoint_every == 0:
-                run.checkpoint(number, index, frame.position)
-            if stopped:
-                return False
-    return True
+    return Problem(start, problem_at, dispersion.__getitem__)
 
 
-def start_image(config: Config, style: "Style", seed: int):
-    """White noise at the style's resolution."""
+def start_image(config: Config, style: "Style", resolution: int, seed: int):
+    """f32[resolution, resolution, 3]: white noise, or the picture to start from."""
+    from styleinv import images
     from styleinv.noise import white_noise
     from styleinv.vgg import PIXELS
 
-    side, pixels = style.resolution, style.moments[PIXELS]
-    return white_noise(config.start.noise, config.start.contrast, seed, side, side, pixels)
-
-
-def image_name(seed: int, step: int) -> str:
-    """Of a snapshot in images/, without the extension."""
-    return f"seed{seed}_step{step:05d}"
+    shape = resolution, resolution
+    if config.start.image != "noise":
+        return images.resize(images.read(config.start.image), *shape)
+    pixels = style.moments[PIXELS]
+    return white_noise(config.start.noise, config.start.contrast, seed, *shape, pixels)
 
 
 def conclude(
@@ -194,17 +156,18 @@ def conclude(
 
     last = {line["seed"]: line for line in read_metrics(run.folder / "metrics.jsonl")}
     best = min(last.values(), key=lambda line: line["loss"])
-    picture = {s: f"images/{image_name(s, line['step'])}.png" for s, line in last.items()}
+    picture = {s: f"images/{image_name(f'seed{s}', line['step'])}.png" for s, line in last.items()}
     run.write("style.png", images.read_bytes(run.folder / picture[best["seed"]]))
     learned = images.read(run.folder / "style.png")
 
-    style, statistic = styles[config.resolution], config.style.statistic
-    targets = objective.style_targets(style, style_layers(config), statistic)
-    noise = start_image(config, style, best["seed"])
+    style = styles[targets.seen_at(config, config.resolution)]
+    statistic = config.style.statistic
+    aims = objective.style_targets(style, style_layers(config), statistic)
+    noise = start_image(config, style, config.resolution, best["seed"])
     distances = {
-        "noise": evaluate.relative_distances(network, noise, targets, statistic),
-        "typical": evaluate.relative_spread(style, targets, statistic),
-        "learned": evaluate.relative_distances(network, learned, targets, statistic),
+        "noise": evaluate.relative_distances(network, noise, aims, statistic),
+        "typical": evaluate.relative_spread(style, aims, statistic),
+        "learned": evaluate.relative_distances(network, learned, aims, statistic),
     }
     loss, dispersion = best["values"]["style"], best["dispersion"]
     results = {
@@ -223,7 +186,7 @@ def conclude(
         ],
         "best_seed": best["seed"],
     }
-    run.write("results.json", results | evaluate.table(distances, tuple(targets)))
+    run.write("results.json", results | evaluate.table(distances, tuple(aims)))
     run.close("finished")
     page = write_report(run.folder, items)
     print(f"style image: {run.folder / 'style.png'}\nreport:      {page}")

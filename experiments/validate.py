@@ -10,20 +10,37 @@ from styleinv.errors import InputError, one_of
 
 def validate(config: Config) -> None:
     """Raises an InputError for a value that no part of the program knows."""
-    from styleinv import dataset, minimize, noise, objective, parameters, statistics, vgg
+    from styleinv import (
+        colors,
+        layer_weights,
+        minimize,
+        noise,
+        objective,
+        parameters,
+        statistics,
+        vgg,
+    )
 
     one_of("config.network.name", config.network.name, vgg.BLOCKS)
-    one_of("config.network.pooling", config.network.pooling, vgg.POOLINGS)
-    one_of("config.network.padding", config.network.padding, vgg.PADDINGS)
-    one_of("config.network.convolution", config.network.convolution, vgg.CONVOLUTIONS)
-    one_of("config.dataset.region", config.dataset.region, dataset.REGIONS)
-    one_of("config.style.statistic", config.style.statistic, statistics.STATISTICS)
-    one_of("config.style.layer_weights", config.style.layer_weights, objective.LAYER_WEIGHTS)
-    one_of("config.optimizer.name", config.optimizer.name, minimize.SOLVERS)
-    one_of("config.optimizer.parameters", config.optimizer.parameters, parameters.PARAMETERS)
-    one_of("config.start.noise", config.start.noise, noise.NOISES)
-    for layer in config.style.layers:
-        one_of("config.style.layers", layer, vgg.layer_names(config.network.name))
+    content, names = config.content, vgg.layer_names(config.network.name)
+    options = [
+        ("network.pooling", config.network.pooling, vgg.POOLINGS),
+        ("network.padding", config.network.padding, vgg.PADDINGS),
+        ("network.convolution", config.network.convolution, vgg.CONVOLUTIONS),
+        ("style.statistic", config.style.statistic, statistics.STATISTICS),
+        ("style.layer_weights", config.style.layer_weights, layer_weights.LAYER_WEIGHTS),
+        ("content.normalization", content.normalization, objective.CONTENT_NORMALIZATIONS),
+        ("content.original_colors", content.original_colors, colors.ORIGINAL_COLORS),
+        ("optimizer.name", config.optimizer.name, minimize.SOLVERS),
+        ("optimizer.parameters", config.optimizer.parameters, parameters.PARAMETERS),
+        ("start.noise", config.start.noise, noise.NOISES),
+        *(("style.layers", layer, names) for layer in config.style.layers),
+        *(("content.layers", layer, names) for layer in content.layers),
+    ]
+    for field, value, known in options:
+        one_of(f"config.{field}", value, known)
+    if content.bits not in (0, 8, 16):
+        raise InputError(f"config.content.bits (={content.bits}) must be 0, 8 or 16")
     factors, layers = config.style.layer_factors, style_layers(config)
     if factors and len(factors) != len(layers):
         raise InputError(
@@ -34,6 +51,8 @@ def validate(config: Config) -> None:
         ("config.dataset.seed", config.dataset.seed, 0),
         ("config.optimizer.memory", config.optimizer.memory, 1),
         ("config.checkpoint_every", config.checkpoint_every, 1),
+        ("config.alpha", config.alpha, 0),
+        ("config.beta", config.beta, 0),
         ("config.tv", config.tv, 0),
         ("config.start.contrast", config.start.contrast, 0),
         *(("config.steps", steps, 1) for steps in config.steps),
@@ -43,9 +62,12 @@ def validate(config: Config) -> None:
     for name, value, least in at_least:
         if not least <= value < float("inf"):
             raise InputError(f"{name} (={value}) must be {least} or more")
-    if not 0 < config.optimizer.learning_rate < float("inf"):
-        rate = config.optimizer.learning_rate
-        raise InputError(f"config.optimizer.learning_rate (={rate}) must be more than 0")
+    for name, value in (
+        ("config.optimizer.learning_rate", config.optimizer.learning_rate),
+        ("config.style.scale", config.style.scale),
+    ):
+        if not 0 < value < float("inf"):
+            raise InputError(f"{name} (={value}) must be more than 0")
     if factors and not any(factors):
         raise InputError("config.style.layer_factors are all zero; give some layer a weight")
     for name, values in (("steps", config.steps), ("seeds", config.seeds)):
@@ -53,11 +75,12 @@ def validate(config: Config) -> None:
             raise InputError(f"config.{name} is empty; give at least one number")
     if len(set(config.seeds)) < len(config.seeds):
         raise InputError("config.seeds names a seed twice")
-    finest = 2 ** (len(config.steps) - 1)
-    if config.resolution % (16 * finest) or config.resolution < 16 * finest:
+    coarsest = config.resolution // 2 ** (len(config.steps) - 1)
+    if min(coarsest, round(coarsest * config.style.scale)) < 16:
         raise InputError(
-            f"config.resolution (={config.resolution}) must be a multiple of {16 * finest}, "
-            f"{16 * finest} or more, for {len(config.steps)} stages"
+            f"config.resolution (={config.resolution}) is too small for {len(config.steps)} "
+            f"stages: the first would be of {coarsest} px, and the style seen at "
+            f"{round(coarsest * config.style.scale)}; each must be 16 or more"
         )
 
 
@@ -67,3 +90,11 @@ def style_layers(config: Config) -> tuple[str, ...]:
 
     names = vgg.layer_names(config.network.name)
     return tuple(name for name in names if name in (config.style.layers or names))
+
+
+def network_layers(config: Config) -> tuple[str, ...]:
+    """All layers that the terms look at, in network order."""
+    from styleinv import vgg
+
+    looked_at = {*style_layers(config), *(config.content.layers if config.content.path else ())}
+    return tuple(name for name in vgg.layer_names(config.network.name) if name in looked_at)

@@ -8,11 +8,22 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Dataset:
-    path: str = "data/anime"  # a folder of images, with or without metadata.csv; or one image
+    path: str = "data/anime"  # a folder, an image or several, or a style.safetensors
     size: int = 0  # how many of its images, drawn by dataset.seed; 0 takes all
     seed: int = 0  # which of them, where size is less than all
     weights: tuple[float, ...] = ()  # one per image, in their order; instead of the manifest's
-    region: str = "all"  # the positions that count: all, mask (where it is white), or rest
+    masks: tuple[str, ...] = ()  # of a single image: NAME=FILE (white is inside), or a colored map
+    region: str = "all"  # the positions that count: all, mask or another mask's name, or rest
+
+
+@dataclass
+class Content:
+    path: str = ""  # a photo, or a folder of them (transfer only)
+    masks: tuple[str, ...] = ()  # of a single photo: NAME=FILE (white is inside), or a colored map
+    layers: tuple[str, ...] = ("relu4_2",)  # where the photo's features are kept
+    normalization: str = "relative"  # how the content term counts: relative, gatys or mean
+    original_colors: str = "no"  # keep the photo's colors: no, luminance or match
+    bits: int = 0  # per channel of the saved picture, 8 or 16; 0 as the photo has
 
 
 @dataclass
@@ -30,11 +41,12 @@ class Style:
     layers: tuple[str, ...] = ()  # relu1_1 ... relu5_4, shallow to deep; none means all
     layer_weights: str = "fine"  # how layers are balanced: fine, normalized, equalized, gatys, ...
     layer_factors: tuple[float, ...] = ()  # one further factor per layer
-    file: str = ""  # a style.safetensors to learn from, instead of the dataset
+    scale: float = 1.0  # size at which the style is seen, relative to the result's
 
 
 @dataclass
 class Start:
+    image: str = "noise"  # noise, content (the photo), or an image file
     noise: str = "dataset"  # white noise with the dataset's color statistics, or uniform
     contrast: float = 0.1  # of the noise; 1 is the dataset's own, or all of [0, 1]
 
@@ -52,10 +64,13 @@ class Config:
     dataset: Dataset = field(default_factory=Dataset)
     network: Network = field(default_factory=Network)
     style: Style = field(default_factory=Style)
+    content: Content = field(default_factory=Content)
     start: Start = field(default_factory=Start)
     optimizer: Optimizer = field(default_factory=Optimizer)
-    resolution: int = 256  # side of the style image in pixels, a multiple of 16
+    resolution: int = 256  # side of the style image in pixels; of a photo, the root of its area
     steps: tuple[int, ...] = (80, 80, 80)  # per stage; each stage has twice the resolution before
+    alpha: float = 1.0  # weight of the content term
+    beta: float = 1.0  # weight of the style term
     tv: float = 0.3  # weight of total variation (mean squared differences)
     seeds: tuple[int, ...] = (0,)  # one style image each; the one with the least loss is kept
     snapshots: tuple[int, ...] = (15, 50, 150, 500, 1500)  # steps after which the image is kept

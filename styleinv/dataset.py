@@ -1,35 +1,45 @@
 """A folder of pictures, or a folder with metadata.csv, -> an ordered list of items; streaming.
 
 metadata.csv follows Hugging Face's imagefolder: a column `file_name`, relative to the folder, and
-optionally `weight` (a number, 1 where absent) and `mask` (a gray image of the same size).
+optionally `weight` (a number, 1 where absent), `mask` (a gray image of the same size, white inside)
+and `mask_NAME` for any number of named regions.
 """
 
 import csv
 import hashlib
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
-from styleinv import images
+from styleinv import images, masks
 from styleinv.errors import InputError
+from styleinv.masks import ALL, MaskFile
 
 MANIFEST = "metadata.csv"
-REGIONS = ("all", "mask", "rest")
 _EXPLAINED = 20  # bad files whose reason is in the message; the others are only named
 
 
 class Item(NamedTuple):
-    """One picture of a dataset: `name` as the manifest has it, weight >= 0, mask or None."""
+    """One picture of a dataset.
+
+    Attributes:
+        name: as the manifest has it.
+        weight: 0 or more.
+        masks: {region: file}.
+        region: the only region that the picture is for; "" if it is for all.
+    """
 
     name: str
     path: Path
     weight: float = 1.0
-    mask: Path | None = None
+    masks: Mapping[str, MaskFile] = MappingProxyType({})
+    region: str = ""
 
 
 class View(NamedTuple):
@@ -39,13 +49,25 @@ class View(NamedTuple):
     mask: np.ndarray | None
 
 
-def find(path: str | Path) -> list[Item]:
-    """The items of a folder, sorted by name or in the order of its manifest; or of one image.
+def find(source: str | Path) -> list[Item]:
+    """The items of a folder, sorted by name or in the order of its manifest; or of single images.
+
+    Args:
+        source: a folder, an image, or several with commas between them. "NAME=..." before one says
+            which region it is for.
 
     Raises:
         InputError: if there is nothing there, or the manifest is wrong; it names the line.
     """
-    path = Path(path)
+    source = str(source)
+    parts = [source] if Path(source).exists() else source.split(",")
+    items = []
+    for region, path in map(masks.split_name, parts):
+        items += [item._replace(region=region) for item in _find_one(Path(path))]
+    return items
+
+
+def _find_one(path: Path) -> list[Item]:
     if path.is_file():
         return [Item(path.name, path)]
     if not path.is_dir():
@@ -85,7 +107,11 @@ def _read_manifest(path: Path) -> list[Item]:
             row["file_name"] or "",
             _inside(path.parent, row["file_name"], where),
             _weight(row.get("weight"), where),
-            _inside(path.parent, row["mask"], where) if row.get("mask") else None,
+            {
+                column.removeprefix("mask_"): MaskFile(_inside(path.parent, cell, where))
+                for column, cell in row.items()
+                if cell and (column == "mask" or column.startswith("mask_"))
+            },
         )
         file = item.path.resolve()
         if file in seen:
@@ -170,7 +196,7 @@ class Checked(NamedTuple):
     width: int
 
 
-def check(items: Sequence[Item], region: str = "all") -> list[Checked]:
+def check(items: Sequence[Item], region: str = ALL) -> list[Checked]:
     """Reads every file once, so that nothing fails halfway through.
 
     Raises:
@@ -181,8 +207,7 @@ def check(items: Sequence[Item], region: str = "all") -> list[Checked]:
         try:
             content = images.read_bytes(item.path)
             height, width = images.decode(content, item.path).shape[:2]
-            if region != "all":
-                _read_mask(item, (height, width), region)
+            _read_mask(item, region, (height, width))
             return Checked(hashlib.sha256(content).hexdigest(), height, width)
         except InputError as error:
             return str(error)
@@ -198,37 +223,32 @@ def check(items: Sequence[Item], region: str = "all") -> list[Checked]:
     return [one for one in found if isinstance(one, Checked)]
 
 
-def _read_mask(item: Item, shape: tuple[int, int], region: str) -> np.ndarray:
-    """f32[h, w], how much each position belongs to the region."""
-    if item.mask is None:
-        raise InputError(f"{item.path} has no mask; add a column mask or use region=all")
-    mask = images.decode_mask(images.read_bytes(item.mask), item.mask)
-    if mask.shape != shape:
-        raise InputError(
-            f"{item.mask} is {mask.shape[1]}x{mask.shape[0]} pixels and its image "
-            f"{shape[1]}x{shape[0]}; make them equal"
-        )
-    mask = mask if region == "mask" else 1 - mask
-    if not mask.any():
-        color = "white" if region == "mask" else "black"
-        raise InputError(f"{item.mask} has nothing {color}; drop the image or mend the mask")
-    return mask
+def _read_mask(item: Item, region: str, shape: tuple[int, int]) -> np.ndarray | None:
+    """f32[h, w]; None where all positions count: a picture for one region may do without masks."""
+    if region == ALL or (item.region == region and not item.masks):
+        return None
+    return masks.read(item.masks, region, shape, item.path)
 
 
 def stream(
-    items: Iterable[Item], resolutions: Sequence[int], region: str = "all"
+    items: Iterable[Item],
+    resolutions: Sequence[int],
+    region: str = ALL,
+    recolor: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Iterator[tuple[Item, dict[int, View]]]:
     """Every item at every resolution, decoded once, one ahead in a thread: constant memory.
 
     Args:
         resolutions: see `images.frame`.
-        region: "all" positions, those of the "mask", or the "rest" outside of it.
+        region: "all" positions, or those of a mask, see `masks.read`.
+        recolor: f32[h, w, 3] -> f32[h, w, 3], applied to every image.
     """
 
     def load(item: Item) -> dict[int, View]:
         image = images.read(item.path)
+        image = recolor(image) if recolor else image
         height, width = image.shape[:2]
-        mask = None if region == "all" else _read_mask(item, (height, width), region)
+        mask = _read_mask(item, region, (height, width))
         views = {}
         for resolution in resolutions:
             shape = images.frame(height, width, resolution)

@@ -12,25 +12,31 @@ from styleinv.vgg import VGG
 
 
 @partial(jax.jit, static_argnames="statistic")
-def _relative(network, image, targets, statistic):
+def _relative(network, image, targets, statistic, masks):
     embed = STATISTICS[statistic].embed
     features = network(image, tuple(targets))
     return {
-        layer: distance(embed(moments_of(features[layer])), target) / square(target)
+        layer: distance(embed(moments_of(features[layer], masks and masks[layer])), target)
+        / square(target)
         for layer, target in targets.items()
     }
 
 
 def relative_distances(
-    network: VGG, image: np.ndarray, targets: Mapping[str, tuple], statistic: str
+    network: VGG,
+    image: np.ndarray,
+    targets: Mapping[str, tuple],
+    statistic: str,
+    masks: Mapping[str, jax.Array] | None = None,
 ) -> dict[str, float]:
     """{layer: |embedding(image) - target|^2 / |target|^2}; 0 is a perfect match.
 
     Args:
         image: f32[h, w, 3] in [0, 1].
         targets: {layer: embedding}, see `objective.style_targets`.
+        masks: {layer: f32[h_l, w_l]}, how much each position counts; None counts all alike.
     """
-    found = jax.device_get(_relative(network, image, targets, statistic))
+    found = jax.device_get(_relative(network, image, targets, statistic, masks))
     return {layer: float(found[layer]) for layer in targets}
 
 

@@ -117,8 +117,8 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     h, w = image.shape[:2]
     scale = min(h / height, w / width)
-    top, left = (h - height * scale) / 2, (w - width * scale) / 2
-    box = (left, top, left + width * scale, top + height * scale)
+    top, left = max(0, (h - height * scale) / 2), max(0, (w - width * scale) / 2)
+    box = (left, top, min(w, left + width * scale), min(h, top + height * scale))
     planes = [image] if image.ndim == 2 else np.moveaxis(image, 2, 0)
     resized = [
         np.asarray(

@@ -14,19 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from styleinv.statistics import STATISTICS, distance, square
+from styleinv.layer_weights import layer_weights
+from styleinv.statistics import STATISTICS, distance
 from styleinv.style import Style, measure, moments_of
-from styleinv.vgg import VGG, layer_stride
+from styleinv.vgg import VGG
 
-LAYER_WEIGHTS = (
-    "fine",
-    "normalized",
-    "equalized",
-    "gatys",
-    "novak",
-    "inverse_channels",
-    "plain",
-)
+CONTENT_NORMALIZATIONS = ("relative", "gatys", "mean")
 
 
 class Term(Protocol):
@@ -65,7 +58,7 @@ class Objective(NamedTuple):
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=("targets", "weights"),
+    data_fields=("targets", "weights", "masks"),
     meta_fields=("statistic",),
 )
 @dataclass(frozen=True)
@@ -75,11 +68,14 @@ class StyleTerm:
     Attributes:
         targets: {layer: embedding of the target's moments}.
         weights: {layer: f32[]}, see `layer_weights`.
+        masks: {layer: f32[h_l, w_l]}, how much each position of the image counts; None counts all
+            alike.
         statistic: a key of `STATISTICS`.
     """
 
     targets: Mapping[str, tuple[jax.Array, ...]]
     weights: Mapping[str, jax.Array]
+    masks: Mapping[str, jax.Array] | None
     statistic: str
 
     @property
@@ -98,8 +94,62 @@ class StyleTerm:
 
     def __call__(self, image, features):
         embed = STATISTICS[self.statistic].embed
+        masks = self.masks or dict.fromkeys(self.targets)
         parts = {
-            f"/{layer}": self.weights[layer] * distance(embed(moments_of(features[layer])), target)
+            f"/{layer}": self.weights[layer]
+            * distance(embed(moments_of(features[layer], masks[layer])), target)
+            for layer, target in self.targets.items()
+        }
+        return {"": sum(parts.values(), jnp.zeros(()))} | parts
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("regions",), meta_fields=())
+@dataclass(frozen=True)
+class RegionsTerm:
+    """The sum of one style term per region, by layer and by region.
+
+    With weights in proportion to the regions' areas, each region is styled as if it were a picture
+    of its own: the pull on a position does not depend on how large its region is.
+
+    Attributes:
+        regions: {region: term with masks}.
+    """
+
+    regions: Mapping[str, StyleTerm]
+
+    @property
+    def layers(self):
+        return tuple({layer: None for term in self.regions.values() for layer in term.layers})
+
+    def __call__(self, image, features):
+        found = {region: term(image, features) for region, term in self.regions.items()}
+        total = {
+            part: sum((each[part] for each in found.values()), jnp.zeros(()))
+            for part in next(iter(found.values()))
+        }
+        return total | {f"@{region}": each[""] for region, each in found.items()}
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("targets", "weights"), meta_fields=())
+@dataclass(frozen=True)
+class ContentTerm:
+    """sum_l weight_l sum (features_l - target_l)^2, with one part per layer.
+
+    Attributes:
+        targets: {layer: f32[h_l, w_l, c_l]}, the features of the photograph.
+        weights: {layer: f32[]}, see `content_term`.
+    """
+
+    targets: Mapping[str, jax.Array]
+    weights: Mapping[str, jax.Array]
+
+    @property
+    def layers(self):
+        return tuple(self.targets)
+
+    def __call__(self, image, features):
+        parts = {
+            f"/{layer}": self.weights[layer] * ((features[layer] - target) ** 2).sum()
             for layer, target in self.targets.items()
         }
         return {"": sum(parts.values(), jnp.zeros(()))} | parts
@@ -121,6 +171,32 @@ class TotalVariationTerm:
         return {"": self.weight * ((rows**2).mean() + (columns**2).mean())}
 
 
+def content_term(
+    features: Mapping[str, jax.Array], normalization: str, weight: float = 1.0
+) -> ContentTerm:
+    """The term that holds an image to a photograph.
+
+    Args:
+        features: {layer: f32[h_l, w_l, c_l]} of the photograph.
+        normalization: what squared differences are multiplied by, at each of L layers,
+            "relative": 1 / (L sum target^2), independent of weights, size and layer;
+            "gatys": 1 / (2 L), equation 1 of Gatys et al. 2016, which grows with the size;
+            "mean": 1 / (L M N), the mean over M positions and N channels.
+        weight: of the whole term.
+
+    Raises:
+        ValueError: for an unknown normalization.
+    """
+    if normalization not in CONTENT_NORMALIZATIONS:
+        options = ", ".join(CONTENT_NORMALIZATIONS)
+        raise ValueError(f"`normalization` (={normalization}) must be one of {options}")
+    weights = {}
+    for layer, target in features.items():
+        norm = {"relative": (target**2).sum(), "gatys": 2.0, "mean": target.size}[normalization]
+        weights[layer] = jnp.asarray(weight / (len(features) * norm), jnp.float32)
+    return ContentTerm(dict(features), weights)
+
+
 def style_term(
     style: Style,
     layers: Sequence[str],
@@ -129,12 +205,20 @@ def style_term(
     *,
     factors: Sequence[float] = (),
     start: Mapping[str, tuple[jax.Array, ...]] | None = None,
+    weight: float = 1.0,
+    masks: Mapping[str, jax.Array] | None = None,
 ) -> StyleTerm:
-    """The term that pulls an image towards a style; see `layer_weights` for the arguments."""
+    """The term that pulls an image, or a region of it, towards a style.
+
+    Args:
+        preset, factors, start: see `layer_weights`.
+        weight: of the whole term.
+        masks: see `StyleTerm`.
+    """
     targets = style_targets(style, layers, statistic)
-    return StyleTerm(
-        targets, layer_weights(preset, targets, factors=factors, start=start), statistic
-    )
+    weights = layer_weights(preset, targets, factors=factors, start=start)
+    scaled = {layer: jnp.float32(weight) * one for layer, one in weights.items()}
+    return StyleTerm(targets, scaled, masks, statistic)
 
 
 def style_targets(
@@ -149,64 +233,12 @@ def style_targets(
 
 
 def image_targets(
-    network: VGG, image: np.ndarray, layers: Sequence[str], statistic: str
+    network: VGG,
+    image: np.ndarray,
+    layers: Sequence[str],
+    statistic: str,
+    masks: Mapping[str, jax.Array] | None = None,
 ) -> dict[str, tuple[jax.Array, ...]]:
     """{layer: embedding} of one image, to weigh layers by or to compare with."""
-    style = measure(network, image, layers, resolution=image.shape[0])
+    style = measure(network, image, layers, resolution=image.shape[0], masks=masks)
     return style_targets(style, layers, statistic)
-
-
-def layer_weights(
-    preset: str,
-    targets: Mapping[str, tuple[jax.Array, ...]],
-    *,
-    factors: Sequence[float] = (),
-    start: Mapping[str, tuple[jax.Array, ...]] | None = None,
-) -> dict[str, jax.Array]:
-    """{layer: f32[]}: how much each layer counts.
-
-    Args:
-        preset: with L layers of N channels each, the d-th of them at depth d = 1 .. L,
-            "fine": as "normalized", times a share that falls with the stride of the layer. Deep
-                layers have too few positions to match a mixture of many images, and left alone
-                they take the optimizer's attention from lines and flat areas (docs/settings.md);
-            "normalized": 1 / (L |target|^2), independent of weights, size and layer;
-            "equalized": 1 / (L |start - target|^2), every layer starts at 1 / L (He et al. 2016);
-            "gatys": 1 / (4 L N^2), equations 4 and 5 of Gatys et al. 2016 for mean Grams;
-            "novak": 2^(L - d) / (4 N^2), Novak & Nikulin 2016, section 3.1;
-            "inverse_channels": 1 / N^2;
-            "plain": 1.
-        targets: {layer: embedding}, shallow to deep.
-        factors: one further factor per layer; none means all 1.
-        start: {layer: embedding} of the start image; "equalized" needs it.
-
-    Raises:
-        ValueError: for an unknown preset or a wrong number of factors.
-    """
-    if preset not in LAYER_WEIGHTS:
-        raise ValueError(f"`preset` (={preset}) must be one of {', '.join(LAYER_WEIGHTS)}")
-    if factors and len(factors) != len(targets):
-        raise ValueError(f"`factors` has {len(factors)} numbers for {len(targets)} layers")
-    count = len(targets)
-    strides = sum(1 / layer_stride(layer) for layer in targets)
-    weights = {}
-    for depth, (layer, target) in enumerate(targets.items(), 1):
-        channels = target[0].shape[0]
-        if preset == "fine":
-            weight = 1 / (layer_stride(layer) * strides * square(target))
-        elif preset == "normalized":
-            weight = 1 / (count * square(target))
-        elif preset == "equalized":
-            if start is None:
-                raise ValueError("`start` is needed for the layer weights `equalized`")
-            weight = 1 / (count * distance(start[layer], target))
-        else:
-            weight = {
-                "gatys": 1 / (4 * count * channels**2),
-                "novak": 2.0 ** (count - depth) / (4 * channels**2),
-                "inverse_channels": 1 / channels**2,
-                "plain": 1.0,
-            }[preset]
-        factor = factors[depth - 1] if factors else 1.0
-        weights[layer] = jnp.asarray(factor * weight, jnp.float32)
-    return weights

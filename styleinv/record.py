@@ -91,7 +91,7 @@ class Record:
 
     Attributes:
         folder: where.
-        resume: (seed index, position) of the last checkpoint, or None.
+        resume: (picture index, position) of the last checkpoint, or None.
     """
 
     def __init__(
@@ -147,8 +147,8 @@ class Record:
         """Appends a line to metrics.jsonl, with the seconds so far.
 
         Args:
-            number: steps done over all seeds, rising.
-            line: has at least "seed_index", "stage" and "stage_step", "loss" and "values".
+            number: steps done over all pictures, rising.
+            line: has at least "picture", "stage" and "stage_step", "loss" and "values".
         """
         line = dict(line) | {"seconds": round(self.seconds, 3)}
         self._metrics.write(json.dumps(line) + "\n")
@@ -168,15 +168,15 @@ class Record:
         files.write(path, content if isinstance(content, bytes) else _json(content))
         return path
 
-    def checkpoint(self, number: int, seed: int, position: Position) -> None:
+    def checkpoint(self, number: int, picture: int, position: Position) -> None:
         """Keeps a position on disk.
 
         Args:
-            number: steps done over all seeds, rising.
-            seed: the index of the seed in work.
+            number: steps done over all pictures, rising.
+            picture: the index of the picture in work.
         """
         leaves = {f"{i:03d}": leaf for i, leaf in enumerate(position.leaves)}
-        meta = {"seed": seed, "stage": position.stage, "step": position.step}
+        meta = {"picture": picture, "stage": position.stage, "step": position.step}
         items = ocp.args.Composite(
             leaves=ocp.args.StandardSave(leaves), meta=ocp.args.JsonSave(meta)
         )
@@ -203,7 +203,7 @@ class Record:
         restored = self._manager.restore(number, args=items)
         leaves, meta = restored["leaves"], restored["meta"]
         arrays = [np.asarray(leaves[key]) for key in sorted(leaves)]
-        return meta["seed"], Position(meta["stage"], meta["step"], arrays)
+        return meta["picture"], Position(meta["stage"], meta["step"], arrays)
 
     def _open_metrics(self):
         """metrics.jsonl, cut back to the checkpoint: what came after will come again."""
@@ -211,14 +211,14 @@ class Record:
         lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
         kept = []
         if self.resume:
-            seed, position = self.resume
-            last = (seed, position.stage, position.step)
+            picture, position = self.resume
+            last = (picture, position.stage, position.step)
             for line in lines:
                 entry = json.loads(line) if line.endswith("}\n") else None
                 if entry is None:
                     break
                 kept.append(line)
-                if (entry["seed_index"], entry["stage"], entry["stage_step"]) == last:
+                if (entry["picture"], entry["stage"], entry["stage_step"]) == last:
                     break
         files.write(path, "".join(kept).encode())
         return path.open("a")

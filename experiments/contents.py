@@ -1,0 +1,101 @@
+"""The photographs that a transfer restyles, and their regions.
+
+The libraries are imported inside, so that `--help` stays quick.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from experiments.inputs import refuse_narrow, warn_of_small
+from styleinv.config import Config
+from styleinv.errors import InputError
+
+if TYPE_CHECKING:
+    import jax
+    import numpy as np
+
+    from styleinv.dataset import Item
+
+
+class Content(NamedTuple):
+    """A photograph to restyle.
+
+    Attributes:
+        item: where it is, and its masks.
+        name: what its files are called, without an extension.
+        regions: "all", or those of its masks that are not empty.
+    """
+
+    item: "Item"
+    name: str
+    regions: tuple[str, ...]
+
+
+def find_contents(config: Config) -> list[Content]:
+    """The photographs, checked, with names that are all different.
+
+    Raises:
+        InputError: for whatever of them cannot be used.
+    """
+    from styleinv import dataset, masks
+
+    items = dataset.find(config.content.path)
+    if config.content.masks:
+        if len(items) != 1:
+            raise InputError(
+                f"config.content.masks are for one photo, and there are {len(items)}; "
+                "put a metadata.csv beside them"
+            )
+        items = [items[0]._replace(masks=masks.parse(config.content.masks))]
+    checked = dataset.check(items)
+    refuse_narrow(config, items, checked)
+    warn_of_small(config, items, checked)
+    contents: list[Content] = []
+    for item, one in zip(items, checked, strict=True):
+        regions, shape = list(item.masks) or [masks.ALL], (one.height, one.width)
+        found = {r: masks.read(item.masks, r, shape, item.path) for r in item.masks}
+        if found and (1 - sum(found.values())).mean() > 1e-3:
+            regions.append(masks.REST)
+        stem = re.sub(r"[^\w.-]+", "_", Path(item.name).stem) or "photo"
+        taken = {content.name for content in contents}
+        name = next(n for n in (stem, *(f"{stem}-{i}" for i in range(2, 10**6))) if n not in taken)
+        contents.append(Content(item, name, tuple(regions)))
+    return contents
+
+
+def view(image: "np.ndarray", resolution: int) -> "np.ndarray":
+    """The photograph with about resolution^2 pixels, in its own aspect ratio."""
+    from styleinv import images
+
+    height, width = image.shape[:2]
+    scale = resolution / (height * width) ** 0.5
+    return images.resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def region_masks(
+    content: Content, shape: tuple[int, int], layers: Sequence[str], resolution: int
+) -> dict[str, tuple[dict[str, "jax.Array"], float]]:
+    """{region: ({layer: f32[h_l, w_l]}, share of the picture's area)}; empty without regions.
+
+    Args:
+        shape: (h, w) of the photograph's file.
+        resolution: at which it is seen.
+
+    Raises:
+        InputError: if a region vanishes at some layer.
+    """
+    from styleinv import masks
+    from styleinv.regions import layer_masks
+
+    if content.regions == (masks.ALL,):
+        return {}
+    found = {}
+    for region in content.regions:
+        path = content.item.path
+        mask = masks.read(content.item.masks, region, shape, path)
+        mask = view(mask, resolution)
+        inside = layer_masks(mask, layers, f"{path} for the region {region}")
+        found[region] = inside, float(mask.mean())
+    return found

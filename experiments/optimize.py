@@ -1,0 +1,117 @@
+"""One picture of a run: the loop's frames into the run's folder.
+
+Shared by the experiments. The libraries are imported inside, so that `--help` stays quick.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from experiments.inputs import stages_of
+from styleinv.config import Config
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from styleinv.objective import Objective
+    from styleinv.record import Record
+    from styleinv.synthesize import Frame
+    from styleinv.vgg import VGG
+
+
+class Task(NamedTuple):
+    """One picture in the making.
+
+    Attributes:
+        index: which of the run's pictures it is.
+        name: what its snapshots' names begin with.
+        title: for the progress bar.
+        facts: what each of its lines in metrics.jsonl says besides the numbers.
+    """
+
+    index: int
+    name: str
+    title: str
+    facts: Mapping[str, Any]
+
+
+class Problem(NamedTuple):
+    """What differs between experiments.
+
+    Attributes:
+        start: resolution -> f32[h, w, 3].
+        at: resolution -> (network, objective).
+        dispersion: resolution -> the constant that the per-image style loss has on top, or None.
+    """
+
+    start: "Callable[[int], np.ndarray]"
+    at: "Callable[[int], tuple[VGG, Objective]]"
+    dispersion: Callable[[int], float | None]
+
+
+def is_done(config: Config, run: "Record", task: Task) -> bool:
+    """Whether an earlier sitting came to the end of the picture."""
+    if run.resume is None:
+        return False
+    index, position = run.resume
+    stages = stages_of(config)
+    ended = (position.stage, position.step) == (len(stages) - 1, stages[-1].steps)
+    return task.index < index or (task.index == index and ended)
+
+
+def optimize(
+    config: Config, run: "Record", task: Task, problem: Problem, stop: Callable[[], int]
+) -> Iterator["Frame"]:
+    """Yields the frames that are left of the picture; fewer if it is stopped.
+
+    Metrics and snapshots are written before a frame is yielded, its checkpoint after: what the
+    caller writes at a frame is safe before the run goes on from there.
+    """
+    from styleinv import progress
+    from styleinv.minimize import LBFGS, Adam
+    from styleinv.parameters import PARAMETERS
+    from styleinv.synthesize import synthesize
+
+    stages, optimizer = stages_of(config), config.optimizer
+    reached, position = run.resume or (0, None)
+    position = position if task.index == reached else None
+
+    def solver_for(steps):
+        if optimizer.name == "adam":
+            return Adam(optimizer.learning_rate, steps)
+        return LBFGS(optimizer.memory)
+
+    total = sum(stage.steps for stage in stages)
+    work = [stage.resolution**2 for stage in stages]  # of one step, for the time left
+    with progress.bar(
+        task.title, sum(w * s.steps for w, s in zip(work, stages, strict=True))
+    ) as bar:
+        if position:
+            bar.skip(sum(w * s.steps for w, s in zip(work[: position.stage], stages, strict=False)))
+            bar.skip(work[position.stage] * position.step)
+        for frame in synthesize(
+            problem.at,
+            problem.start,
+            stages,
+            PARAMETERS[optimizer.parameters],
+            solver_for,
+            resume=position,
+        ):
+            number, last = total * task.index + frame.count, frame.count == total
+            line = {"picture": task.index, **task.facts, "step": frame.count}
+            line |= {"stage": frame.stage, "resolution": frame.resolution, "stage_step": frame.step}
+            line |= {"loss": frame.snapshot.loss, "values": frame.snapshot.values}
+            run.step(number, line | {"dispersion": problem.dispersion(frame.resolution)})
+            if last or frame.count in config.snapshots:
+                run.image(number, image_name(task.name, frame.count), frame.image)
+            bar.advance(work[frame.stage], f"{frame.resolution} px  loss {frame.snapshot.loss:.5f}")
+            stopped = stop() and not last
+            yield frame
+            if stopped or last or frame.count % config.checkpoint_every == 0:
+                run.checkpoint(number, task.index, frame.position)
+            if stopped:
+                return
+
+
+def image_name(name: str, step: int) -> str:
+    """Of a snapshot in images/, without the extension."""
+    return f"{name}_step{step:05d}"

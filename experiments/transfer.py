@@ -1,0 +1,300 @@
+"""Content + style -> stylized picture.
+
+    python -m experiments.transfer --config=transfer --config.content=photo.jpg
+    python -m experiments.transfer --config=transfer --config.content=photo.jpg --config.style=a.jpg
+
+The libraries are imported where a run begins, so that `--help` and mistakes are answered at once.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from experiments import cli, targets
+from experiments.contents import Content, find_contents, region_masks, view
+from experiments.inputs import load_network, stages_of
+from experiments.optimize import Problem, Task, is_done, optimize
+from experiments.targets import Source, seen_at
+from experiments.validate import style_layers, validate
+from styleinv.config import Config
+from styleinv.errors import InputError
+
+if TYPE_CHECKING:
+    import jax
+    import numpy as np
+
+    from styleinv.dataset import Item
+    from styleinv.photo import Photo
+    from styleinv.record import Record
+    from styleinv.style import Style
+    from styleinv.vgg import VGG
+
+LOG = logging.getLogger("styleinv")
+Styles = Mapping[str, Mapping[int, "Style"]]  # {region: {resolution: style}}
+
+
+def execute(request: cli.Request) -> int:
+    """Runs or resumes; everything of the user's is checked before anything is written."""
+    from styleinv import compilation, record, tensorboard
+    from styleinv.interrupt import interruptible
+
+    config = request.config
+    validate(config)
+    if not config.content.path:
+        raise InputError("there is no photo to restyle; give one: --config.content=photo.jpg")
+    if len(config.seeds) > 1:
+        raise InputError(f"config.seeds has {len(config.seeds)} seeds; a transfer takes one")
+    settings = asdict(config)
+    folder = request.workdir or record.default_folder("transfer", request.name)
+    record.belongs(folder, settings)
+    if record.finished(folder) and (folder / "report.html").is_file():
+        print(f"{folder} holds this run, finished: see {folder / 'report.html'}")
+        return 0
+    if config.tensorboard:
+        tensorboard.require()
+    contents = find_contents(config)
+    sources = find_sources(config, contents)
+    if record.finished(folder):  # killed before its very last file
+        write_report(folder, contents, sources)
+        return 0
+    compilation.keep_compiled()
+    network, weights = load_network(config)
+    for source in sources.values():
+        targets.read(config, source, targets.origin_of(config, weights["digest"], source), folder)
+    info = {"experiment": "transfer", "config": request.name, "command": request.command}
+    info |= {"weights": weights} | record.environment()
+    with (
+        interruptible() as stop,
+        record.Record(folder, settings, info, events=config.tensorboard) as run,
+    ):
+        LOG.info("run folder %s", folder)
+        for index, content in enumerate(contents):
+            task = Task(index, content.name, content.name, {"seed": config.seeds[0]})
+            task = task._replace(facts=task.facts | {"content": content.name})
+            if is_done(config, run, task):
+                continue
+            if not restyle(config, network, weights["digest"], content, sources, run, task, stop):
+                break
+        else:
+            conclude(config, contents, sources, run)
+            return 0
+        run.close("interrupted")
+    return cli.stopped(request, folder, stop())
+
+
+def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Source]:
+    """{region: source} for the regions of all contents; the rest may be without.
+
+    Raises:
+        InputError: if a region that has a name has no style.
+    """
+    from styleinv.masks import REST
+
+    regions = list(dict.fromkeys(region for content in contents for region in content.regions))
+    sources = targets.find_sources(config, regions)
+    missing = [region for region in regions if region not in sources and region != REST]
+    if missing:
+        raise InputError(
+            f"there is no style for the region {missing[0]}; "
+            f"write --config.style={missing[0]}=FILE, or give the style's picture such a mask"
+        )
+    given = [str(source.given) for source in sources.values() if source.given]
+    if config.content.original_colors == "match" and given:
+        raise InputError(
+            f"config.content.original_colors (=match) needs the style's pictures, and {given[0]} "
+            "holds none; choose luminance"
+        )
+    return sources
+
+
+def restyle(
+    config: Config,
+    network: "VGG",
+    digest: str,
+    content: Content,
+    sources: Mapping[str, Source],
+    run: "Record",
+    task: Task,
+    stop: Callable[[], int],
+) -> bool:
+    """One photograph, into the run's images and metrics; False if stopped before its end."""
+    from styleinv import colors, images, photo
+
+    taken = photo.read(content.item.path)
+    for note in taken.notes:
+        LOG.warning("%s: %s", content.item.name, note)
+    styles = {}
+    for region in content.regions:
+        if region not in sources:
+            LOG.info("%s: no style for the %s, which is only held to the photo", task.name, region)
+            continue
+        source = recolored(config, sources[region], content, taken)
+        origin = targets.origin_of(config, digest, source)
+        found = targets.obtain(config, network, source, origin, run, stop)
+        if found is None:
+            return False
+        styles[region] = found
+    problem = problem_of(config, network, content, taken, styles)
+    total = sum(config.steps)
+    for frame in optimize(config, run, task, problem, stop):
+        if frame.count == total:
+            image = frame.image
+            if config.content.original_colors == "luminance":
+                image = colors.with_colors_of(image, view(taken.image, config.resolution))
+            bits = config.content.bits or taken.bits
+            output = run.write(output_name(config, content), photo.encode_png(image, taken, bits))
+            row = {"name": content.name, "photo": content.item.name}
+            row |= {"output": str(output.relative_to(run.folder)), "loss": frame.snapshot.loss}
+            row |= {k: v for k, v in frame.snapshot.values.items() if "/" not in k}
+            distances = measured(config, network, images.read(output), problem, content.regions)
+            run.write(f"results/{content.name}.json", row | distances)
+            return True
+    return False
+
+
+def recolored(config: Config, source: Source, content: Content, taken: "Photo") -> Source:
+    """The source as this photograph needs it: in its colors, if these are to be kept."""
+    from styleinv import colors
+
+    kind = config.content.original_colors
+    if kind == "no" or source.given:
+        return source
+    change = {"luminance": colors.match_luminance, "match": colors.match_colors}[kind]
+    return source._replace(
+        own=f"styles/{content.name}_{source.region}.safetensors",
+        recolor=partial(change, photo=view(taken.image, config.resolution)),
+    )
+
+
+def problem_of(
+    config: Config, network: "VGG", content: Content, taken: "Photo", styles: Styles
+) -> Problem:
+    """The photograph, held to its content and pulled towards the styles of its regions."""
+    import jax.numpy as jnp
+
+    from styleinv import colors
+    from styleinv.objective import (
+        ContentTerm,
+        Objective,
+        RegionsTerm,
+        StyleTerm,
+        Term,
+        TotalVariationTerm,
+        content_term,
+        image_targets,
+        style_term,
+    )
+    from styleinv.vgg import extract
+
+    layers, statistic = style_layers(config), config.style.statistic
+    luminance = config.content.original_colors == "luminance"
+    held = colors.luminance(taken.image) if luminance else taken.image
+
+    def start(resolution):
+        return start_image(config, view(held, resolution), styles, resolution)
+
+    def content_at(resolution) -> ContentTerm:
+        photo = jnp.asarray(view(held, resolution))
+        features = extract(network, photo, tuple(config.content.layers))
+        return content_term(features, config.content.normalization, config.alpha)
+
+    def style_at(resolution) -> StyleTerm | RegionsTerm:
+        masks = region_masks(content, taken.image.shape[:2], layers, resolution)
+        terms = {}
+        for region, found in styles.items():
+            inside, share = masks[region] if masks else (None, 1.0)
+            begin = None
+            if config.style.layer_weights == "equalized":
+                begin = image_targets(network, start(resolution), layers, statistic, inside)
+            terms[region] = style_term(
+                found[seen_at(config, resolution)],
+                layers,
+                statistic,
+                config.style.layer_weights,
+                factors=config.style.layer_factors,
+                start=begin,
+                weight=config.beta * share,
+                masks=inside,
+            )
+        return RegionsTerm(terms) if masks else terms[content.regions[0]]
+
+    parts: dict[int, dict[str, Term]] = {}
+    for stage in stages_of(config):
+        r = stage.resolution
+        parts[r] = {"content": content_at(r), "style": style_at(r)}
+        if config.tv:
+            parts[r]["tv"] = TotalVariationTerm(jnp.float32(config.tv))
+
+    def problem_at(resolution):
+        return network, Objective(parts[resolution])
+
+    return Problem(start, problem_at, lambda resolution: None)
+
+
+def start_image(
+    config: Config, photo: "np.ndarray", styles: Styles, resolution: int
+) -> "np.ndarray":
+    """f32[h, w, 3]: the photograph, noise in the style's colors, or a given picture."""
+    from styleinv import images
+    from styleinv.noise import white_noise
+    from styleinv.style import mix
+    from styleinv.vgg import PIXELS
+
+    if config.start.image == "content":
+        return photo
+    shape = photo.shape[:2]
+    if config.start.image != "noise":
+        return images.resize(images.read(config.start.image), *shape)
+    seen = seen_at(config, resolution)
+    pixels = mix(found[seen] for found in styles.values()).moments[PIXELS]
+    return white_noise(config.start.noise, config.start.contrast, config.seeds[0], *shape, pixels)
+
+
+def output_name(config: Config, content: Content) -> str:
+    """Of the stylized picture, in the run's folder: by the photo's name if there may be several."""
+    single = Path(config.content.path).is_file()
+    return "stylized.png" if single else f"stylized/{content.name}.png"
+
+
+def measured(
+    config: Config,
+    network: "VGG",
+    image: "np.ndarray",
+    problem: Problem,
+    regions: Sequence[str],
+) -> dict[str, Any]:
+    """How far the stylized picture, as it was saved, is from photo and style, by layer."""
+    from styleinv import evaluate, objective
+
+    network, aim = problem.at(config.resolution)
+    photo = view(problem.photo, config.resolution)
+    return {}
+
+
+def conclude(
+    config: Config,
+    contents: Sequence[Content],
+    sources: Mapping[str, Source],
+    run: "Record",
+) -> None:
+    """results.json, out of those of the pictures, and the report."""
+    from styleinv.journal import read_json
+
+    rows = [read_json(run.folder / f"results/{content.name}.json") for content in contents]
+    facts = {"resolution": config.resolution, "statistic": config.style.statistic}
+    run.write("results.json", facts | {"pictures": rows})
+    run.close("finished")
+    page = write_report(run.folder, contents, sources)
+    outputs = [run.folder / row["output"] for row in rows]
+    print(f"stylized: {outputs[0] if len(outputs) == 1 else outputs[0].parent}\nreport:   {page}")
+
+
+def write_report(folder: Path, contents, sources) -> None: ...
+
+
+if __name__ == "__main__":
+    cli.run("transfer", "Restyles a photograph, or a folder of them.", execute)

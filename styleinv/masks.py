@@ -1,0 +1,140 @@
+"""Mask files -> f32[h, w] in [0, 1]: how much each position of a picture belongs to a region.
+
+Every region of a picture has a name. It comes from a gray file of the picture's own size (white is
+inside, gray is in part), or from the positions of one color in a map that shows all regions. What
+no mask covers is the region "rest".
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from styleinv import images
+from styleinv.errors import InputError
+
+ALL, REST = "all", "rest"
+_NAMED = re.compile(r"([A-Za-z]\w*)=(.+)")
+_COLORED = re.compile(r"(.+)#([0-9a-fA-F]{6})")
+_LEAST = 0.005  # share of a map under which a color is taken for the seam between two others
+_APART = 48.0  # distance of two colors, of 0 .. 255 per channel, that are two regions
+
+
+class MaskFile(NamedTuple):
+    """A gray file; or, with a color "rrggbb", the positions of a map that have it."""
+
+    path: Path
+    color: str = ""
+
+
+def parse(texts: Sequence[str]) -> dict[str, MaskFile]:
+    """{name: file} of "NAME=FILE", "NAME=MAP#rrggbb" or "MAP".
+
+    A map alone gives one region for each of its colors, named "rrggbb".
+
+    Raises:
+        InputError: for a name given twice, or a map that cannot be read.
+    """
+    found: dict[str, MaskFile] = {}
+    for text in texts:
+        name, path = split_name(text)
+        colored = None if Path(path).exists() else _COLORED.fullmatch(path)
+        if colored:
+            one = {name or colored[2].lower(): MaskFile(Path(colored[1]), colored[2].lower())}
+        elif name:
+            one = {name: MaskFile(Path(path))}
+        else:
+            one = {_hex(color): MaskFile(Path(path), _hex(color)) for color in palette(path)}
+        for region, file in one.items():
+            if region in found or region in (ALL, REST):
+                why = "is given twice" if region in found else "has a meaning of its own"
+                raise InputError(f"the mask {region} (={text}) {why}; choose another name")
+            found[region] = file
+    return found
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """("sky", "a.png") of "sky=a.png"; ("", text) of any other text, or of an existing file."""
+    named = None if Path(text).exists() else _NAMED.fullmatch(text)
+    return (named[1], named[2]) if named else ("", text)
+
+
+def palette(path: str | Path) -> np.ndarray:
+    """f32[n, 3], the colors of a map, 0 .. 255; seams and noise between them are no colors.
+
+    Raises:
+        InputError: if the file is no picture, or has a single color.
+    """
+    codes, counts = np.unique(_levels(path) @ [65536, 256, 1], return_counts=True)
+    kept: list[np.ndarray] = []
+    for i in np.argsort(-counts):
+        if counts[i] < _LEAST * counts.sum():
+            break
+        color = np.array([int(codes[i]) >> shift & 255 for shift in (16, 8, 0)], np.float32)
+        if all(np.linalg.norm(color - other) >= _APART for other in kept):
+            kept.append(color)
+    if len(kept) < 2:
+        raise InputError(
+            f"{path} has no regions: it is a map of fewer than two colors; "
+            "write NAME=FILE for a gray mask"
+        )
+    return np.stack(kept)
+
+
+def read(
+    files: Mapping[str, MaskFile], region: str, shape: tuple[int, int], owner: str | Path
+) -> np.ndarray:
+    """f32[h, w] in [0, 1] of a region of a picture.
+
+    Args:
+        files: the picture's masks by name.
+        region: a name among them, or "rest".
+        shape: (h, w) of the picture, which its masks must have too.
+        owner: the picture, for messages.
+
+    Raises:
+        InputError: if there is no such mask, or it cannot be read, or it is empty.
+    """
+    if not files or (region != REST and region not in files):
+        name = "mask" if region in ("mask", REST) else f"mask_{region}"
+        there = f" (but {', '.join(files)})" if files else ""
+        raise InputError(f"{owner} has no {name}{there}; add a column {name} or use region=all")
+    if region == REST:
+        mask = np.clip(1 - sum(_read_one(file, shape) for file in files.values()), 0, 1)
+    else:
+        mask = _read_one(files[region], shape)
+    if not mask.any():
+        file = next(iter(files.values())) if region == REST else files[region]
+        what = "black" if region == REST else f"of color {file.color}" if file.color else "white"
+        raise InputError(f"{file.path} has nothing {what}; drop the image or mend the mask")
+    return mask.astype(np.float32)
+
+
+def _read_one(file: MaskFile, shape: tuple[int, int]) -> np.ndarray:
+    if file.color:
+        levels, colors = _levels(file.path), palette(file.path)
+        wanted = np.array([int(file.color[i : i + 2], 16) for i in (0, 2, 4)], np.float32)
+        here = np.linalg.norm(colors - wanted, axis=1)
+        if here.min() >= _APART:
+            names = ", ".join(map(_hex, colors))
+            raise InputError(f"{file.path} has no color {file.color}; its colors are {names}")
+        distances = np.stack([np.linalg.norm(levels - color, axis=2) for color in colors])
+        mask = (distances.argmin(0) == here.argmin()).astype(np.float32)
+    else:
+        mask = images.decode_mask(images.read_bytes(file.path), file.path)
+    if mask.shape != shape:
+        raise InputError(
+            f"{file.path} is {mask.shape[1]}x{mask.shape[0]} pixels and its image "
+            f"{shape[1]}x{shape[0]}; make them equal"
+        )
+    return mask
+
+
+def _levels(path: str | Path) -> np.ndarray:
+    return images.to_bytes(images.read(path)).astype(np.float32)
+
+
+def _hex(color: np.ndarray) -> str:
+    return "".join(f"{int(level):02x}" for level in color)

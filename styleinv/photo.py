@@ -1,0 +1,200 @@
+"""Files <-> photographs: the image that is restyled, and what of its file must survive."""
+
+import io
+import os
+import warnings
+import zlib
+from contextlib import suppress
+from typing import NamedTuple
+
+import imagecodecs
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from styleinv import images
+from styleinv.errors import InputError
+
+SRGB = imagecodecs.cms_profile("srgb")
+ORIENTATION, EXIF_IFD, WIDTH, HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003  # EXIF tags
+
+# sRGB, as a PNG file without a profile may spell it out.
+SPELLED = {"gamma": 0.45455, "chromaticity": (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)}
+
+
+class Photo(NamedTuple):
+    """A photograph: its image, and what the stylized file takes over from its file.
+
+    Attributes:
+        image: f32[h, w, 3] in [0, 1], upright, in sRGB; transparent parts are seen over white.
+        alpha: f32[h, w] in [0, 1]; None if all is opaque.
+        bits: 8 or 16, per channel of the file.
+        profile: the ICC profile of the file's RGB space; None is sRGB.
+        exif: the EXIF block, less orientation, thumbnail and size, which are of the old picture.
+        dpi: (horizontal, vertical).
+        xmp: the XMP packet.
+        notes: what is not kept, for the log; each completes "photo.png: ".
+    """
+
+    image: np.ndarray
+    alpha: np.ndarray | None = None
+    bits: int = 8
+    profile: bytes | None = None
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    xmp: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read(path: str | os.PathLike) -> Photo:
+    """The photograph in a file; of a 16-bit PNG, all bits.
+
+    Raises:
+        InputError: one line that names the file and what is wrong with it.
+    """
+    content = images.read_bytes(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, on broken metadata and large pictures
+        return _decode(content, path)
+
+
+def encode_png(image: np.ndarray, photo: Photo, bits: int = 8) -> bytes:
+    """A PNG file of f32[h, w, 3], sRGB, any size, with all that `photo` carries.
+
+    Colors are converted into the photograph's own space. `image` is seen over white, as
+    `photo.image` is: where the photograph is translucent, the file holds the color that looks like
+    `image` over white.
+
+    Args:
+        bits: 8 or 16 per channel.
+    """
+    color = np.clip(np.asarray(image, np.float32), 0, 1)
+    alpha = None if photo.alpha is None else images.resize(photo.alpha, *color.shape[:2])[..., None]
+    if alpha is not None:
+        color = np.where(alpha > 0, 1 - (1 - color) / np.maximum(alpha, 1e-6), color).clip(0, 1)
+    if photo.profile:
+        color = _convert(color, SRGB, photo.profile)
+    layers = color if alpha is None else np.concatenate([color, alpha], axis=2)
+    content = imagecodecs.png_encode(np.round(layers * (2**bits - 1)).astype(f"u{bits // 8}"))
+    chunks = io.BytesIO()
+    if photo.profile:
+        PngImagePlugin.putchunk(chunks, b"iCCP", b"ICC profile\0\0", zlib.compress(photo.profile))
+    if photo.exif:
+        PngImagePlugin.putchunk(chunks, b"eXIf", photo.exif)
+    if photo.dpi:
+        density = [round(dpi / 0.0254).to_bytes(4, "big") for dpi in photo.dpi]  # per meter
+        PngImagePlugin.putchunk(chunks, b"pHYs", *density, b"\1")
+    if photo.xmp:
+        PngImagePlugin.putchunk(chunks, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0", photo.xmp)
+    return bytes(content[:33] + chunks.getvalue() + content[33:])  # behind signature and IHDR
+
+
+def _decode(content: bytes, name: str | os.PathLike) -> Photo:
+    picture, notes = images._open(content, name), []
+    if (frames := getattr(picture, "n_frames", 1)) > 1:
+        notes.append(f"only the first of its {frames} frames is kept")
+    values, bits = _values(content, picture, name)
+    alpha = None
+    if picture.mode != "CMYK" and values.shape[2] in (2, 4):
+        values, alpha = values[..., :-1], values[..., -1]
+    image, profile = _to_srgb(values, picture, notes)
+    if alpha is not None:
+        image = alpha[..., None] * image + (1 - alpha[..., None])
+    exif = _exif(picture, notes)
+    dpi = tuple(map(float, picture.info.get("dpi", ())))
+    if lost := _lost(picture):
+        notes.append(f"not kept: {', '.join(sorted(lost))}")
+    return Photo(
+        image=image,
+        alpha=None if alpha is None or alpha.min() == 1 else alpha,
+        bits=bits,
+        profile=profile,
+        exif=exif,
+        dpi=dpi if len(dpi) == 2 and all(0.1 < value < 1e6 for value in dpi) else None,
+        xmp=picture.info.get("xmp"),
+        notes=tuple(notes),
+    )
+
+
+def _values(content: bytes, picture: Image.Image, name: str | os.PathLike):
+    """(f32[h, w, c] in [0, 1], bits): upright; gray, gray + alpha, RGB, RGBA or CMYK."""
+    if content.startswith(b"\x89PNG") and content[24] == 16:  # Pillow reads these to 8 bits
+        try:
+            values = imagecodecs.png_decode(content)
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise InputError(f"{name} is not a readable image: {error}") from None
+        values = _upright(values.reshape(*values.shape[:2], -1), content)
+        return values / np.float32(65535), 16
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return images.decode(content, name)[..., :1], 16
+    mode = {"1": "L", "L": "L", "CMYK": "CMYK"}.get(picture.mode, "RGB")
+    picture = picture.convert("RGBA" if picture.has_transparency_data else mode)
+    values = np.asarray(picture, np.float32) / 255
+    return values.reshape(*values.shape[:2], -1), 8
+
+
+def _upright(values: np.ndarray, content: bytes) -> np.ndarray:
+    """[h, w, c] as the file's EXIF orientation wants it seen."""
+    orientation = 1
+    with suppress(SyntaxError):  # of broken EXIF data: the picture stays as it lies
+        orientation = Image.open(io.BytesIO(content)).getexif().get(ORIENTATION, 1)
+    values = values.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else values
+    values = values[::-1] if orientation in (3, 4, 7, 8) else values
+    return values[:, ::-1] if orientation in (2, 3, 6, 7) else values
+
+
+def _to_srgb(values: np.ndarray, picture: Image.Image, notes: list[str]):
+    """(f32[h, w, 3] in sRGB, the profile that leads back or None) of f32[h, w, c]."""
+    profile = picture.info.get("icc_profile")
+    space = {1: "gray", 3: "rgb", 4: "cmyk"}[values.shape[2]]
+    if space == "gray" and (not profile or profile[16:20] == b"RGB "):
+        values, space = np.repeat(values, 3, axis=2), "rgb"
+    if profile:
+        try:
+            image = _convert(values, profile, SRGB, space)
+        except (RuntimeError, ValueError):
+            notes.append("its color profile is broken and not applied")
+        else:
+            with suppress(RuntimeError, ValueError):  # of a profile that has no way back into RGB
+                _convert(image[:1, :1], SRGB, profile)
+                return image, profile
+            notes.append(f"its {space} profile is not kept; the result is in sRGB")
+            return image, None
+    if space == "cmyk":
+        notes.append("its cmyk space is not kept; the result is in sRGB")
+        return np.asarray(picture.convert("RGB"), np.float32) / 255, None
+    return np.repeat(values, 3 // values.shape[2], axis=2), None
+
+
+def _convert(color: np.ndarray, source: bytes, target: bytes, space: str = "rgb") -> np.ndarray:
+    """f32[h, w, c] -> f32[h, w, 3]: Little CMS, at 16 bits; colors outside of `target` are clipped.
+
+    What is in both Adobe RGB (or Display P3) and sRGB comes back within 1e-3. Little CMS must not
+    optimize: that means a table of 33^3 colors, which is off by up to 0.08.
+    """
+    levels = np.round(color * 65535).astype(np.uint16)
+    flags = imagecodecs.CMS.FLAGS.NOOPTIMIZE
+    converted = imagecodecs.cms_transform(
+        levels, source, target, colorspace=space, outcolorspace="rgb", flags=flags
+    )
+    return converted / np.float32(65535)
+
+
+def _exif(picture: Image.Image, notes: list[str]) -> bytes | None:
+    try:
+        exif = picture.getexif()
+        exif.pop(ORIENTATION, None)
+        for tag in (WIDTH, HEIGHT):
+            exif.get_ifd(EXIF_IFD).pop(tag, None)
+        return exif.tobytes().removeprefix(b"Exif\0\0") if len(exif) else None
+    except Exception:  # Pillow raises nearly anything on broken data
+        notes.append("its EXIF data is broken and not kept")
+        return None
+
+
+def _lost(picture: Image.Image) -> set[str]:
+    """Names of what else is in the file: texts, IPTC (photoshop), a color space that is no ICC."""
+    info = {str(key): value for key, value in picture.info.items()}
+    texts = set(getattr(picture, "text", {})) - {"XML:com.adobe.xmp", "Raw profile type exif"}
+    spaces = info.keys() & SPELLED
+    spaces -= {key for key in spaces if np.allclose(info[key], SPELLED[key], atol=0.01)}
+    return texts | spaces | (info.keys() & {"comment", "photoshop", "aspect"})
