@@ -5,10 +5,12 @@ The libraries are imported inside, so that `--help` stays quick.
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from experiments.inputs import refuse_narrow, warn_of_small
+from experiments.targets import Source
 from styleinv.config import Config
 from styleinv.errors import InputError
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from styleinv.dataset import Item
+    from styleinv.photo import Photo
 
 
 class Content(NamedTuple):
@@ -39,6 +42,8 @@ def find_contents(config: Config) -> list[Content]:
     Raises:
         InputError: for whatever of them cannot be used.
     """
+    import numpy as np
+
     from styleinv import dataset, masks
 
     items = dataset.find(config.content.path)
@@ -56,7 +61,7 @@ def find_contents(config: Config) -> list[Content]:
     for item, one in zip(items, checked, strict=True):
         regions, shape = list(item.masks) or [masks.ALL], (one.height, one.width)
         found = {r: masks.read(item.masks, r, shape, item.path) for r in item.masks}
-        if found and (1 - sum(found.values())).mean() > 1e-3:
+        if found and (1 - np.sum(list(found.values()), axis=0)).mean() > 1e-3:
             regions.append(masks.REST)
         stem = re.sub(r"[^\w.-]+", "_", Path(item.name).stem) or "photo"
         taken = {content.name for content in contents}
@@ -99,3 +104,23 @@ def region_masks(
         inside = layer_masks(mask, layers, f"{path} for the region {region}")
         found[region] = inside, float(mask.mean())
     return found
+
+
+def recolored(config: Config, source: Source, content: Content, taken: "Photo") -> Source:
+    """The source as this photograph needs it: in its colors, if these are to be kept."""
+    from styleinv import colors
+
+    kind = config.content.original_colors
+    if kind == "no" or source.given:
+        return source
+    change = {"luminance": colors.match_luminance, "match": colors.match_colors}[kind]
+    return source._replace(
+        own=f"styles/{content.name}_{source.region}.safetensors",
+        recolor=partial(change, photo=view(taken.image, config.resolution)),
+    )
+
+
+def output_name(config: Config, content: Content) -> str:
+    """Of the stylized picture, in the run's folder: by the photo's name if there may be several."""
+    single = Path(config.content.path).is_file()
+    return "stylized.png" if single else f"stylized/{content.name}.png"

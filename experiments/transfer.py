@@ -7,15 +7,13 @@ The libraries are imported where a run begins, so that `--help` and mistakes are
 """
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from experiments import cli, targets
-from experiments.contents import Content, find_contents, region_masks, view
+from experiments.contents import Content, find_contents, output_name, recolored, region_masks, view
 from experiments.inputs import load_network, stages_of
 from experiments.optimize import Problem, Task, is_done, optimize
 from experiments.targets import Source, seen_at
@@ -24,10 +22,9 @@ from styleinv.config import Config
 from styleinv.errors import InputError
 
 if TYPE_CHECKING:
-    import jax
     import numpy as np
 
-    from styleinv.dataset import Item
+    from styleinv.objective import Objective
     from styleinv.photo import Photo
     from styleinv.record import Record
     from styleinv.style import Style
@@ -46,7 +43,8 @@ def execute(request: cli.Request) -> int:
     validate(config)
     if not config.content.path:
         raise InputError("there is no photo to restyle; give one: --config.content=photo.jpg")
-    if len(config.seeds) > 1:
+    seed, *more = config.seeds
+    if more:
         raise InputError(f"config.seeds has {len(config.seeds)} seeds; a transfer takes one")
     settings = asdict(config)
     folder = request.workdir or record.default_folder("transfer", request.name)
@@ -73,8 +71,8 @@ def execute(request: cli.Request) -> int:
     ):
         LOG.info("run folder %s", folder)
         for index, content in enumerate(contents):
-            task = Task(index, content.name, content.name, {"seed": config.seeds[0]})
-            task = task._replace(facts=task.facts | {"content": content.name})
+            facts = {"seed": seed, "content": content.name}
+            task = Task(index, content.name, f"restyling {content.name}", facts)
             if is_done(config, run, task):
                 continue
             if not restyle(config, network, weights["digest"], content, sources, run, task, stop):
@@ -150,24 +148,11 @@ def restyle(
             row = {"name": content.name, "photo": content.item.name}
             row |= {"output": str(output.relative_to(run.folder)), "loss": frame.snapshot.loss}
             row |= {k: v for k, v in frame.snapshot.values.items() if "/" not in k}
-            distances = measured(config, network, images.read(output), problem, content.regions)
-            run.write(f"results/{content.name}.json", row | distances)
+            objective, seen = problem.at(config.resolution)[1], view(taken.image, config.resolution)
+            row |= measured(config, network, objective, seen, images.read(output))
+            run.write(f"results/{content.name}.json", row)
             return True
     return False
-
-
-def recolored(config: Config, source: Source, content: Content, taken: "Photo") -> Source:
-    """The source as this photograph needs it: in its colors, if these are to be kept."""
-    from styleinv import colors
-
-    kind = config.content.original_colors
-    if kind == "no" or source.given:
-        return source
-    change = {"luminance": colors.match_luminance, "match": colors.match_colors}[kind]
-    return source._replace(
-        own=f"styles/{content.name}_{source.region}.safetensors",
-        recolor=partial(change, photo=view(taken.image, config.resolution)),
-    )
 
 
 def problem_of(
@@ -254,25 +239,29 @@ def start_image(
     return white_noise(config.start.noise, config.start.contrast, config.seeds[0], *shape, pixels)
 
 
-def output_name(config: Config, content: Content) -> str:
-    """Of the stylized picture, in the run's folder: by the photo's name if there may be several."""
-    single = Path(config.content.path).is_file()
-    return "stylized.png" if single else f"stylized/{content.name}.png"
-
-
 def measured(
-    config: Config,
-    network: "VGG",
-    image: "np.ndarray",
-    problem: Problem,
-    regions: Sequence[str],
+    config: Config, network: "VGG", objective: "Objective", photo: "np.ndarray", image: "np.ndarray"
 ) -> dict[str, Any]:
-    """How far the stylized picture, as it was saved, is from photo and style, by layer."""
-    from styleinv import evaluate, objective
+    """How far the photo and the stylized picture are from the style, by region and layer."""
+    from styleinv import colors, evaluate
+    from styleinv.objective import RegionsTerm
 
-    network, aim = problem.at(config.resolution)
-    photo = view(problem.photo, config.resolution)
-    return {}
+    if config.content.original_colors == "luminance":
+        photo, image = colors.luminance(photo), colors.luminance(image)
+    terms: Any = objective.terms
+    style = terms["style"]
+    regions = style.regions if isinstance(style, RegionsTerm) else {"all": style}
+    found = {}
+    for region, term in regions.items():
+        columns = {
+            name: evaluate.relative_distances(
+                network, each, term.targets, config.style.statistic, term.masks
+            )
+            for name, each in (("photo", photo), ("stylized", image))
+        }
+        found[region] = evaluate.table(columns, term.layers)
+    distance = evaluate.content_distances(network, image, terms["content"].targets)
+    return {"content_distance": distance, "regions": found}
 
 
 def conclude(
@@ -293,7 +282,9 @@ def conclude(
     print(f"stylized: {outputs[0] if len(outputs) == 1 else outputs[0].parent}\nreport:   {page}")
 
 
-def write_report(folder: Path, contents, sources) -> None: ...
+def write_report(folder: Path, contents: Sequence[Content], sources: Mapping[str, Source]) -> Path:
+    """report.html of a run, beside the photographs and the pictures of the style."""
+    return folder / "report.html"
 
 
 if __name__ == "__main__":

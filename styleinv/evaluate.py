@@ -40,6 +40,20 @@ def relative_distances(
     return {layer: float(found[layer]) for layer in targets}
 
 
+@jax.jit
+def _content(network, image, targets):
+    features = network(image, tuple(targets))
+    return {k: ((features[k] - t) ** 2).sum() / (t**2).sum() for k, t in targets.items()}
+
+
+def content_distances(
+    network: VGG, image: np.ndarray, targets: Mapping[str, jax.Array]
+) -> dict[str, float]:
+    """{layer: sum (features - target)^2 / sum target^2}; 0 is the photograph itself."""
+    found = jax.device_get(_content(network, image, dict(targets)))
+    return {layer: float(found[layer]) for layer in targets}
+
+
 def relative_spread(style: Style, targets: Mapping[str, tuple], statistic: str) -> dict[str, float]:
     """{layer: weighted mean distance of the single images from their mixture}, on the same scale.
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import warnings
 import zlib
 from contextlib import suppress
@@ -75,16 +76,16 @@ def encode_png(image: np.ndarray, photo: Photo, bits: int = 8) -> bytes:
         color = _convert(color, SRGB, photo.profile)
     layers = color if alpha is None else np.concatenate([color, alpha], axis=2)
     content = imagecodecs.png_encode(np.round(layers * (2**bits - 1)).astype(f"u{bits // 8}"))
+    carried = {
+        b"iCCP": photo.profile and b"ICC profile\0\0" + zlib.compress(photo.profile),
+        b"eXIf": photo.exif,
+        b"pHYs": photo.dpi and struct.pack(">2IB", *[round(dpi / 0.0254) for dpi in photo.dpi], 1),
+        b"iTXt": photo.xmp and b"XML:com.adobe.xmp\0\0\0\0\0" + photo.xmp,
+    }
     chunks = io.BytesIO()
-    if photo.profile:
-        PngImagePlugin.putchunk(chunks, b"iCCP", b"ICC profile\0\0", zlib.compress(photo.profile))
-    if photo.exif:
-        PngImagePlugin.putchunk(chunks, b"eXIf", photo.exif)
-    if photo.dpi:
-        density = [round(dpi / 0.0254).to_bytes(4, "big") for dpi in photo.dpi]  # per meter
-        PngImagePlugin.putchunk(chunks, b"pHYs", *density, b"\1")
-    if photo.xmp:
-        PngImagePlugin.putchunk(chunks, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0", photo.xmp)
+    for kind, data in carried.items():
+        if data:
+            PngImagePlugin.putchunk(chunks, kind, data)
     return bytes(content[:33] + chunks.getvalue() + content[33:])  # behind signature and IHDR
 
 
@@ -93,16 +94,15 @@ def _decode(content: bytes, name: str | os.PathLike) -> Photo:
     if (frames := getattr(picture, "n_frames", 1)) > 1:
         notes.append(f"only the first of its {frames} frames is kept")
     values, bits = _values(content, picture, name)
-    alpha = None
-    if picture.mode != "CMYK" and values.shape[2] in (2, 4):
-        values, alpha = values[..., :-1], values[..., -1]
+    translucent = values.shape[2] in (2, 4) and picture.mode != "CMYK"
+    values, alpha = (values[..., :-1], values[..., -1]) if translucent else (values, None)
     image, profile = _to_srgb(values, picture, notes)
     if alpha is not None:
         image = alpha[..., None] * image + (1 - alpha[..., None])
     exif = _exif(picture, notes)
     dpi = tuple(map(float, picture.info.get("dpi", ())))
-    if lost := _lost(picture):
-        notes.append(f"not kept: {', '.join(sorted(lost))}")
+    if lost := sorted(_lost(picture)):
+        notes.append(f"not kept: {', '.join(lost)}")
     return Photo(
         image=image,
         alpha=None if alpha is None or alpha.min() == 1 else alpha,
@@ -195,6 +195,5 @@ def _lost(picture: Image.Image) -> set[str]:
     """Names of what else is in the file: texts, IPTC (photoshop), a color space that is no ICC."""
     info = {str(key): value for key, value in picture.info.items()}
     texts = set(getattr(picture, "text", {})) - {"XML:com.adobe.xmp", "Raw profile type exif"}
-    spaces = info.keys() & SPELLED
-    spaces -= {key for key in spaces if np.allclose(info[key], SPELLED[key], atol=0.01)}
-    return texts | spaces | (info.keys() & {"comment", "photoshop", "aspect"})
+    odd = {k for k in info.keys() & SPELLED if not np.allclose(info[k], SPELLED[k], atol=0.01)}
+    return texts | odd | (info.keys() & {"comment", "photoshop"})

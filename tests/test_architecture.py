@@ -91,7 +91,7 @@ def test_library_reads_no_flags_and_no_environment(path):
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=name)
 def test_experiments_share_only_what_is_made_for_it(path):
     found = {one for one in imports(path) if one.startswith("experiments")}
-    made = ("cli", "validate", "inputs", "targets", "optimize")
+    made = ("cli", "validate", "inputs", "targets", "optimize", "contents")
     shared = {f"experiments.{other}" for other in made}
     assert found - {"experiments"} <= shared
 

@@ -7,7 +7,7 @@ import zlib
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from styleinv import images, photo
 from styleinv.errors import InputError
@@ -111,9 +111,10 @@ def test_read_gives_gray_three_channels(read, bits):
     ],
 )
 def test_read_sees_what_images_read_sees(read, tmp_path, kind, mode):
-    actual = read(save(Image.fromarray(noise(8, 20, 30, 4)).convert(mode), kind))
+    content = save(Image.fromarray(noise(8, 20, 30, 4)).convert(mode), kind)
+    actual = read(content)
     np.testing.assert_allclose(actual.image, images.read(tmp_path / "x.png"), atol=1e-6)
-    assert (actual.alpha is not None) == mode.endswith("A")
+    assert (actual.alpha is not None) == Image.open(io.BytesIO(content)).has_transparency_data
     assert actual.notes == ()
 
 
@@ -195,14 +196,11 @@ def test_read_notes_a_broken_color_profile(read, content):
     assert actual.notes == ("its color profile is broken and not applied",)
 
 
-def gray_profile():
-    return imagecodecs.cms_profile("gray", whitepoint=(0.3127, 0.329), gamma=1.0)
-
-
 def test_read_notes_a_gray_profile(read):
     values = np.full((2, 2, 1), 32768, np.uint16)
-    actual = read(png(values, iccp(gray_profile())))
-    np.testing.assert_allclose(actual.image, 0.735, atol=0.001)  # 0.5, linear
+    linear = imagecodecs.cms_profile("gray", whitepoint=(0.3127, 0.329), gamma=1.0)
+    actual = read(png(values, iccp(linear)))
+    np.testing.assert_allclose(actual.image, 0.735, atol=0.001)  # 0.5 as sRGB spells it
     assert actual.profile is None
     assert actual.notes == ("its gray profile is not kept; the result is in sRGB",)
 
@@ -228,19 +226,17 @@ def test_encode_png_writes_an_upright_picture(read, tmp_path, bits, orientation)
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_encode_png_keeps_metadata(read, kind):
-    packet = {"pnginfo": photo.PngImagePlugin.PngInfo()} if kind == "PNG" else {"xmp": XMP}
-    if kind == "PNG":
-        packet["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
-    original = Image.fromarray(noise(8, 20, 30, 3))
-    icc = profile("Display P3")
-    content = save(original, kind, exif=exif(6), dpi=(300, 150), icc_profile=icc, **packet)
-    picture = read(content)
+    texts = PngImagePlugin.PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    packet = {"pnginfo": texts} if kind == "PNG" else {"xmp": XMP}
+    original, icc = Image.fromarray(noise(8, 20, 30, 3)), profile("Display P3")
+    picture = read(save(original, kind, exif=exif(6), dpi=(300, 300), icc_profile=icc, **packet))
     actual = Image.open(io.BytesIO(photo.encode_png(picture.image, picture)))
     assert actual.getexif()[DESCRIPTION] == "a pagoda"
     assert actual.info["icc_profile"] == icc
     assert actual.info["xmp"] == XMP
     if kind != "WEBP":
-        np.testing.assert_allclose(actual.info["dpi"], (300, 150), atol=0.01)
+        np.testing.assert_allclose(actual.info["dpi"], (300, 300), atol=0.01)
     assert picture.notes == ()
 
 
