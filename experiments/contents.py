@@ -3,6 +3,7 @@
 The libraries are imported inside, so that `--help` stays quick.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -122,5 +123,5 @@ def recolored(config: Config, source: Source, content: Content, taken: "Photo") 
 
 def output_name(config: Config, content: Content) -> str:
     """Of the stylized picture, in the run's folder: by the photo's name if there may be several."""
-    single = Path(config.content.path).is_file()
+    single = os.path.isfile(config.content.path)
     return "stylized.png" if single else f"stylized/{content.name}.png"

@@ -3,6 +3,7 @@
 Shared by the experiments. The libraries are imported inside, so that `--help` stays quick.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -67,7 +68,7 @@ def find_sources(config: Config, regions: Sequence[str]) -> dict[str, Source]:
             found[region] = Source(region, (), (), files[region], own)
             continue
         labeled = [item for item in items if item.region == region]
-        chosen = labeled or [i for i in items if not i.region and (region == "all" or i.masks)]
+        chosen = labeled or [i for i in items if not i.region and (i.masks or len(regions) == 1)]
         if chosen or len(regions) == 1:
             chosen = dataset.shares(chosen)
             checked = dataset.check(chosen, region)
@@ -83,7 +84,7 @@ def _read_path(config: Config) -> tuple[list["Item"], dict[str, Path]]:
 
     path = config.dataset.path
     items, files = [], {}
-    for part in [path] if Path(path).exists() else path.split(","):
+    for part in [path] if os.path.exists(path) else path.split(","):
         region, name = masks.split_name(part)
         if name.endswith(".safetensors"):
             files[region or config.dataset.region] = Path(name)

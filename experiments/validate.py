@@ -4,6 +4,8 @@ Every option is looked up where it is defined. The libraries are imported inside
 stays quick.
 """
 
+import math
+
 from styleinv.config import Config
 from styleinv.errors import InputError, one_of
 
@@ -75,12 +77,11 @@ def validate(config: Config) -> None:
             raise InputError(f"config.{name} is empty; give at least one number")
     if len(set(config.seeds)) < len(config.seeds):
         raise InputError("config.seeds names a seed twice")
-    coarsest = config.resolution // 2 ** (len(config.steps) - 1)
-    if min(coarsest, round(coarsest * config.style.scale)) < 16:
+    least = math.ceil(16 * 2 ** (len(config.steps) - 1) / min(1, config.style.scale))
+    if config.resolution < least:
         raise InputError(
-            f"config.resolution (={config.resolution}) is too small for {len(config.steps)} "
-            f"stages: the first would be of {coarsest} px, and the style seen at "
-            f"{round(coarsest * config.style.scale)}; each must be 16 or more"
+            f"config.resolution (={config.resolution}) must be {least} or more, for "
+            f"{len(config.steps)} stages and the style at {config.style.scale:g} of its size"
         )
 
 

@@ -41,6 +41,7 @@ def match_colors(style: np.ndarray, photo: np.ndarray) -> np.ndarray:
     colors as little as can be; what leaves [0, 1] is clipped.
     """
     (mean, covariance), (desired_mean, desired) = _color_moments(style), _color_moments(photo)
+    covariance = covariance + 1e-9 * np.eye(3)  # a picture of one color has no inverse
     root, inverse = _power(covariance, 0.5), _power(covariance, -0.5)
     matrix = inverse @ _power(root @ desired @ root, 0.5) @ inverse
     return np.clip((style - mean) @ matrix + desired_mean, 0, 1).astype(np.float32)
@@ -54,4 +55,4 @@ def _color_moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
     """Of a symmetric matrix; directions without variance count as nearly none."""
     values, axes = np.linalg.eigh(matrix)
-    return (axes * np.maximum(values, 1e-6) ** exponent) @ axes.T
+    return (axes * np.maximum(values, 1e-12) ** exponent) @ axes.T

@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,7 +61,7 @@ def find(source: str | Path) -> list[Item]:
         InputError: if there is nothing there, or the manifest is wrong; it names the line.
     """
     source = str(source)
-    parts = [source] if Path(source).exists() else source.split(",")
+    parts = [source] if os.path.exists(source) else source.split(",")
     items = []
     for region, path in map(masks.split_name, parts):
         items += [item._replace(region=region) for item in _find_one(Path(path))]
@@ -68,9 +69,9 @@ def find(source: str | Path) -> list[Item]:
 
 
 def _find_one(path: Path) -> list[Item]:
-    if path.is_file():
+    if os.path.isfile(path):
         return [Item(path.name, path)]
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise InputError(f"dataset {path} does not exist; give a folder of images")
     if (path / MANIFEST).is_file():
         return _read_manifest(path / MANIFEST)

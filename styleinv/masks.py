@@ -5,6 +5,7 @@ inside, gray is in part), or from the positions of one color in a map that shows
 no mask covers is the region "rest".
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,7 +41,7 @@ def parse(texts: Sequence[str]) -> dict[str, MaskFile]:
     found: dict[str, MaskFile] = {}
     for text in texts:
         name, path = split_name(text)
-        colored = None if Path(path).exists() else _COLORED.fullmatch(path)
+        colored = None if os.path.exists(path) else _COLORED.fullmatch(path)
         if colored:
             one = {name or colored[2].lower(): MaskFile(Path(colored[1]), colored[2].lower())}
         elif name:
@@ -57,7 +58,7 @@ def parse(texts: Sequence[str]) -> dict[str, MaskFile]:
 
 def split_name(text: str) -> tuple[str, str]:
     """("sky", "a.png") of "sky=a.png"; ("", text) of any other text, or of an existing file."""
-    named = None if Path(text).exists() else _NAMED.fullmatch(text)
+    named = None if os.path.exists(text) else _NAMED.fullmatch(text)
     return (named[1], named[2]) if named else ("", text)
 
 

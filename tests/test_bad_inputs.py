@@ -184,7 +184,7 @@ DATASET = {
     "unknown region": (
         ["--config.dataset.region=masks"],
         {},
-        r"config\.dataset\.region \(=masks\) is not known; did you mean mask\? options are all, ma",
+        r"4 of 4 images cannot be used: \S*a\.png has no mask_masks; add a column mask_mas",
     ),
     "region without masks": (
         ["--config.dataset.region=mask"],
@@ -321,18 +321,18 @@ CONFIG = {
         ["--config.checkpoint_every=0"],
         r"checkpoint_every \(=0\) must be 1 or",
     ),
-    "resolution odd": (
-        ["--config.resolution=100"],
-        r"resolution \(=100\) must be a multiple of 16",
+    "resolution too small for the style's scale": (
+        ["--config.style.scale=0.25"],
+        r"resolution \(=32\) must be 64 or more, for 1 stages and the style at 0\.25 of its size",
     ),
-    "resolution zero": (["--config.resolution=0"], r"resolution \(=0\) must be a multiple of 16"),
+    "resolution zero": (["--config.resolution=0"], r"resolution \(=0\) must be 16 or more"),
     "resolution negative": (
         ["--config.resolution=-32"],
-        r"\(=-32\) must be a multiple of 16, 16 or",
+        r"\(=-32\) must be 16 or more",
     ),
     "resolution too small for its stages": (
         ["--config.steps=1,1,1"],
-        r"config\.resolution \(=32\) must be a multiple of 64, 64 or more, for 3 stages",
+        r"config\.resolution \(=32\) must be 64 or more, for 3 stages",
     ),
 }
 
@@ -375,9 +375,9 @@ WEIGHTS = {
 
 STYLE = {
     "missing": (None, r"\S*s does not exist"),
-    "text": (b"text", r"\S*s is not a style file of this program: "),
-    "picture": (image(), r"\S*s is not a style file of this program: "),
-    "truncated": (truncated_style, r"\S*s is not a style file of this program: "),
+    "text": (b"text", r"\S*s\.safetensors is not a style file of this program: "),
+    "picture": (image(), r"\S*s\.safetensors is not a style file of this program: "),
+    "truncated": (truncated_style, r"\S*s\.safetensors is not a style file of this program: "),
     "other weights": (
         other_weights,
         r"made with weights f00d, and this run has \w+; choose config",
@@ -452,8 +452,8 @@ TABLE = [
     *rows(
         STYLE,
         lambda content, message: (
-            ["--config.style.file={tmp}/s"],
-            {} if content is None else {"s": content},
+            ["--config.style={tmp}/s.safetensors"],
+            {} if content is None else {"s.safetensors": content},
             message,
         ),
     ),

@@ -164,7 +164,7 @@ def test_parse_does_not_change_the_next_config():
         (["--config=anime", "--config=anime"], r"--config is given 2 times; give it once"),
         (["--config=anime", "--config.stepz=1"], r"stepz is not a field; did you mean config\.st"),
         (["--config=anime", "--config.dataset.sise=1"], r"did you mean config\.dataset\.size\?"),
-        (["--config=anime", "--config.style=1"], r"--config\.style is a group of fields; set one:"),
+        (["--config=anime", "--config.network=1"], r"--config\.network is a group of fields; set"),
         (["--config=anime", "--confg.tv=1"], r"--confg\.tv is no flag; did you mean config\?"),
         (["--config=anime", "--workdri=a"], r"--workdri is no flag; did you mean workdir\?"),
         (["--config=anime", "--noconfig.tensorboard"], r"--noconfig\.tensorboard is no flag"),

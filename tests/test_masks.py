@@ -1,0 +1,113 @@
+"""Mask files: named, gray or in one colored map, and what no mask covers."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleinv import masks
+from styleinv.errors import InputError
+from styleinv.masks import MaskFile
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+SHAPE = (40, 60)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A folder with left.png and top.png (gray), and map.png: red left, green top right, blue."""
+    left, top = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    left[:, :20] = 255
+    left[:, 20] = 128
+    top[:10, 21:] = 255
+    Image.fromarray(left).save(tmp_path / "left.png")
+    Image.fromarray(top).save(tmp_path / "top.png")
+    colors = np.full((*SHAPE, 3), BLUE, np.uint8)
+    colors[:10] = GREEN
+    colors[:, :20] = RED
+    Image.fromarray(colors).save(tmp_path / "map.png")
+    return tmp_path
+
+
+def test_parse_names_gray_files(files):
+    actual = masks.parse([f"sky={files}/top.png", f"wall_2={files}/left.png"])
+    assert actual == {"sky": MaskFile(files / "top.png"), "wall_2": MaskFile(files / "left.png")}
+
+
+def test_parse_takes_one_color_of_a_map(files):
+    actual = masks.parse([f"sky={files}/map.png#00FF00", f"{files}/map.png#ff0000"])
+    assert actual == {
+        "sky": MaskFile(files / "map.png", "00ff00"),
+        "ff0000": MaskFile(files / "map.png", "ff0000"),
+    }
+
+
+def test_parse_of_a_map_gives_a_region_for_each_color(files):
+    assert set(masks.parse([f"{files}/map.png"])) == {"ff0000", "00ff00", "0000ff"}
+
+
+@pytest.mark.parametrize("name", ["sky=a.png", "a#00ff00"])
+def test_parse_prefers_a_file_that_is_there(files, name, monkeypatch):
+    monkeypatch.chdir(files)
+    (files / "map.png").rename(files / name)
+    assert {str(one.path) for one in masks.parse([name]).values()} == {name}
+
+
+@pytest.mark.parametrize(
+    ("texts", "match"),
+    [
+        (
+            ["sky=a.png", "sky=b.png"],
+            r"the mask sky \(=sky=b\.png\) is given twice; choose another",
+        ),
+        (["rest=a.png"], r"the mask rest \(=rest=a\.png\) has a meaning of its own"),
+        (["nothing.png"], r"nothing\.png does not exist"),
+    ],
+)
+def test_parse_refuses(texts, match):
+    with pytest.raises(InputError, match=match):
+        masks.parse(texts)
+
+
+def test_parse_refuses_a_map_of_one_color(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "gray.png")
+    with pytest.raises(
+        InputError, match=r"gray\.png has no regions: .* write NAME=FILE for a gray"
+    ):
+        masks.parse([str(tmp_path / "gray.png")])
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_read_of_a_map_is_a_partition_whatever_its_seams(files, kind):
+    path = files / f"seams.{kind}"
+    image = Image.open(files / "map.png").resize((240, 160), Image.Resampling.BICUBIC)
+    image.save(path, quality=80)
+    regions = masks.parse([str(path)])
+    assert len(regions) == 3
+    found = [masks.read(regions, region, (160, 240), path) for region in regions]
+    np.testing.assert_array_equal(sum(found), 1)
+    np.testing.assert_allclose(sorted(x.mean() for x in found), [1 / 6, 1 / 3, 1 / 2], atol=0.01)
+
+
+def test_read_gives_gray_masks_as_they_are_and_the_rest(files):
+    regions = masks.parse([f"left={files}/left.png", f"top={files}/top.png"])
+    left, top, rest = (masks.read(regions, r, SHAPE, "a.png") for r in ("left", "top", "rest"))
+    np.testing.assert_allclose(left[0, 18:23], [1, 1, 128 / 255, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(left + top + rest, 1, atol=1e-6)
+    assert rest.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "shape", "match"),
+    [
+        ("a={}/left.png", "sky", SHAPE, r"p\.jpg has no mask_sky \(but a\); add a column mask_sky"),
+        ("a={}/left.png", "a", (40, 61), r"left\.png is 60x40 pixels and its image 61x40; make th"),
+        ("a={}/map.png#ffffff", "a", SHAPE, r"map\.png has no color ffffff; its colors are .*0000"),
+        ("a={}/black.png", "a", SHAPE, r"black\.png has nothing white; drop the image or mend"),
+        ("a={}/white.png", "rest", SHAPE, r"white\.png has nothing black; drop the image or mend"),
+    ],
+)
+def test_read_refuses(files, text, region, shape, match):
+    Image.new("L", SHAPE[::-1], 0).save(files / "black.png")
+    Image.new("L", SHAPE[::-1], 255).save(files / "white.png")
+    with pytest.raises(InputError, match=match):
+        masks.read(masks.parse([text.format(files)]), region, shape, "p.jpg")
