@@ -1,13 +1,14 @@
 """The curves of a run: rows of metrics -> PNG, the loss above, the layers of the style term below.
 
-A row is {"seed", "stage", "resolution", "step", "loss", "values": {name: value}, "dispersion"}; a
-name with a slash is a part of a term. Values are drawn on a logarithmic axis.
+A row is {"stage", "resolution", "step", "loss", "values": {name: value}, "dispersion"}; a name with
+a slash is a term's part at a layer, and one with an @ its part in a region. Values are drawn on a
+logarithmic axis.
 """
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
-from math import isfinite, log10
+from itertools import cycle, groupby
+from math import ceil, isfinite, log10
 from typing import Any
 
 import matplotlib
@@ -22,19 +23,19 @@ Row = Mapping[str, Any]
 
 INK, SOFT, FAINT = "#1d1c1a", "#66635d", "#dddad3"
 # Okabe & Ito's palette, which stays apart for all kinds of color vision; black is the total.
-COLORS = ("#0072B2", "#D55E00", "#CC79A7", "#E69F00", "#56B4E9")
-DISPERSION_COLOR = "#009E73"
+COLORS = {"style": "#0072B2", "tv": "#D55E00", "content": "#CC79A7", "dispersion": "#009E73"}
+OTHER_COLOR = "#E69F00"
+DASHES = ((1, 1.2), (4, 1.5), (4, 1.5, 1, 1.5), (7, 2), (7, 2, 1, 2, 1, 2))  # of a term's regions
 
 
-def draw(rows: Sequence[Row], seed: int, *, narrow: bool = False) -> bytes:
-    """A PNG of the curves of one seed; the totals of the other seeds are thin and gray.
+def draw(own: Sequence[Row], others: Sequence[Sequence[Row]] = (), *, narrow: bool = False) -> bytes:
+    """A PNG of the curves of one picture; the totals of the others are thin and gray.
 
     Args:
-        rows: at least one row of that seed, in the order of the steps.
-        seed: whose terms and layers are drawn.
+        own: at least one row, in the order of the steps: its terms and layers are drawn.
+        others: the same of other pictures, such as those of other seeds.
         narrow: for a phone: less wide, so that its text stays readable when scaled to the screen.
     """
-    own = [row for row in rows if row["seed"] == seed]
     terms = [name for name in own[0]["values"] if "/" not in name]
     layers = [name for name in own[0]["values"] if name.startswith("style/")]
 
@@ -49,7 +50,7 @@ def draw(rows: Sequence[Row], seed: int, *, narrow: bool = False) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.subplots(panels, 1, squeeze=False)[:, 0]
     font = 9 if narrow else 10
-    _draw_terms(axes[0], rows, own, terms, font)
+    _draw_terms(axes[0], own, others, terms, font, 44 if narrow else 100)
     if layers:
         _draw_layers(axes[1], own, layers, font, height)
     buffer = io.BytesIO()
@@ -57,22 +58,46 @@ def draw(rows: Sequence[Row], seed: int, *, narrow: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_terms(ax: Axes, rows: Sequence[Row], own: Sequence[Row], terms, font: float) -> None:
-    for other in sorted({row["seed"] for row in rows} - {own[0]["seed"]}):
-        others = [row for row in rows if row["seed"] == other]
-        _line(ax, others, lambda row: row["loss"], color="#b5b2ab", linewidth=0.9, label="")
+def _draw_terms(
+    ax: Axes, own: Sequence[Row], others: Sequence[Sequence[Row]], terms, font: float, letters: int
+) -> None:
+    for rows in others:
+        _line(ax, rows, lambda row: row["loss"], color="#b5b2ab", linewidth=0.9, label="")
     _line(ax, own, lambda row: row["loss"], color=INK, linewidth=2.4, label="total")
-    for term, color in zip(terms, COLORS, strict=False):
-        _line(ax, own, lambda row, term=term: row["values"].get(term), color=color, label=term)
-    _line(ax, own, lambda row: row["dispersion"], color=DISPERSION_COLOR, linestyle=(0, (5, 2)),
-          label="dispersion")  # fmt: skip
-    _finish(ax, own, "Loss and its terms", font, pad=34)
-    if ax.get_legend_handles_labels()[0]:
+    dashes = cycle(DASHES)
+    for term in terms:
+        whole, _, region = term.partition("@")
+        look: dict[str, Any] = {"color": COLORS.get(whole, OTHER_COLOR), "label": whole}
+        if region:
+            look |= {"label": f"{whole}: {region}", "linestyle": (0, next(dashes)), "zorder": 2.1}
+            look |= {"dash_capstyle": "butt"}
+        _line(ax, own, lambda row, term=term: _of_note(row, term), **look)
+    _line(ax, own, lambda row: row["dispersion"], color=COLORS["dispersion"],
+          linestyle=(0, (5, 2)), label="dispersion")  # fmt: skip
+    names = ax.get_legend_handles_labels()[1]
+    columns = _columns([len(name) for name in names], letters)
+    _finish(ax, own, "Loss and its terms", font, pad=34 + 15 * (ceil(len(names) / columns) - 1))
+    if names:
         ax.legend(
-            loc="lower left", bbox_to_anchor=(0, 1.09), ncols=len(terms) + 2, frameon=False,
+            loc="lower left", bbox_to_anchor=(0, 1.09), ncols=columns, frameon=False,
             fontsize=font, labelcolor=INK, borderaxespad=0, borderpad=0, handlelength=1.6,
             columnspacing=1.2, handletextpad=0.5,
         )  # fmt: skip
+
+
+def _of_note(row: Row, term: str) -> Any:
+    """The term's value; None where it is zero but for rounding, as of a photo that is the start."""
+    value = row["values"].get(term)
+    return None if value is None or value < 1e-7 * row["loss"] else value
+
+
+def _columns(lengths: Sequence[int], letters: int) -> int:
+    """Columns of a legend, filled from top to bottom, in a width of so many letters."""
+    for columns in range(len(lengths), 1, -1):
+        widest = [max(column) for column in np.array_split(lengths, columns)]
+        if sum(widest) + 4 * columns <= letters:
+            return columns
+    return 1
 
 
 def _draw_layers(ax: Axes, own: Sequence[Row], layers, font: float, height: float) -> None:

@@ -37,7 +37,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 
 def decode(content: bytes, name: str | os.PathLike) -> np.ndarray:
     """`read` of a file that is already in memory; `name` is for the message."""
-    image = _open(content, name)
+    image = load(content, name)
     if image.mode.startswith("I") or image.mode == "F":
         return np.repeat(_gray16(image)[..., None], 3, axis=2)
     if image.has_transparency_data:
@@ -49,13 +49,14 @@ def decode(content: bytes, name: str | os.PathLike) -> np.ndarray:
 
 def decode_mask(content: bytes, name: str | os.PathLike) -> np.ndarray:
     """f32[h, w] in [0, 1]: the luminance of the file, white where the mask is on."""
-    image = _open(content, name)
+    image = load(content, name)
     if image.mode.startswith("I") or image.mode == "F":
         return _gray16(image)
     return np.asarray(image.convert("L"), np.float32) / 255
 
 
-def _open(content: bytes, name: str | os.PathLike) -> Image.Image:
+def load(content: bytes, name: str | os.PathLike) -> Image.Image:
+    """The decoded picture, upright; what cannot be read is an InputError."""
     try:
         with warnings.catch_warnings():
             # Pillow warns at 90 megapixels and raises at twice that; broken metadata only warns.

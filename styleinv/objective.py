@@ -179,7 +179,8 @@ def content_term(
     Args:
         features: {layer: f32[h_l, w_l, c_l]} of the photograph.
         normalization: what squared differences are multiplied by, at each of L layers,
-            "relative": 1 / (L sum target^2), independent of weights, size and layer;
+            "relative": 10 / (L sum target^2), independent of weights, size and layer; the ten puts
+                the usual range of alpha / beta, 1e-1 to 1e-5, where it is in the literature;
             "gatys": 1 / (2 L), equation 1 of Gatys et al. 2016, which grows with the size;
             "mean": 1 / (L M N), the mean over M positions and N channels.
         weight: of the whole term.
@@ -192,7 +193,7 @@ def content_term(
         raise ValueError(f"`normalization` (={normalization}) must be one of {options}")
     weights = {}
     for layer, target in features.items():
-        norm = {"relative": (target**2).sum(), "gatys": 2.0, "mean": target.size}[normalization]
+        norm = {"relative": (target**2).sum() / 10, "gatys": 2.0, "mean": target.size}[normalization]
         weights[layer] = jnp.asarray(weight / (len(features) * norm), jnp.float32)
     return ContentTerm(dict(features), weights)
 

@@ -8,7 +8,7 @@ that all pages share, parts.html.jinja what several of them show.
 import base64
 import io
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from math import inf, log10, sqrt
@@ -139,9 +139,9 @@ def stages(own: Sequence[Row]) -> list[dict[str, Any]]:
     return [{**rows[-1], "steps": len(rows), "first_loss": rows[0]["loss"]} for rows in groups]
 
 
-def positions[Key: Hashable](
-    distances: Mapping[Key, Mapping[str, float | None]],
-) -> dict[Key, dict[str, float]]:
+def positions(
+    distances: Mapping[Any, Mapping[str, float | None]],
+) -> dict[Any, dict[str, float]]:
     """Where on a logarithmic axis each distance lies, in percent of its length."""
     above = [value for row in distances.values() for value in row.values() if value]
     low, high = (log10(end(above, default=1.0)) for end in (min, max))

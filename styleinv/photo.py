@@ -17,7 +17,6 @@ from styleinv.errors import InputError
 
 SRGB = imagecodecs.cms_profile("srgb")
 ORIENTATION, EXIF_IFD, WIDTH, HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003  # EXIF tags
-
 # sRGB, as a PNG file without a profile may spell it out.
 SPELLED = {"gamma": 0.45455, "chromaticity": (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)}
 
@@ -90,7 +89,7 @@ def encode_png(image: np.ndarray, photo: Photo, bits: int = 8) -> bytes:
 
 
 def _decode(content: bytes, name: str | os.PathLike) -> Photo:
-    picture, notes = images._open(content, name), []
+    picture, notes = images.load(content, name), []
     if (frames := getattr(picture, "n_frames", 1)) > 1:
         notes.append(f"only the first of its {frames} frames is kept")
     values, bits = _values(content, picture, name)
@@ -128,8 +127,7 @@ def _values(content: bytes, picture: Image.Image, name: str | os.PathLike):
         return images.decode(content, name)[..., :1], 16
     mode = {"1": "L", "L": "L", "CMYK": "CMYK"}.get(picture.mode, "RGB")
     picture = picture.convert("RGBA" if picture.has_transparency_data else mode)
-    values = np.asarray(picture, np.float32) / 255
-    return values.reshape(*values.shape[:2], -1), 8
+    return np.asarray(picture, np.float32).reshape(picture.height, picture.width, -1) / 255, 8
 
 
 def _upright(values: np.ndarray, content: bytes) -> np.ndarray:
@@ -155,7 +153,9 @@ def _to_srgb(values: np.ndarray, picture: Image.Image, notes: list[str]):
             notes.append("its color profile is broken and not applied")
         else:
             with suppress(RuntimeError, ValueError):  # of a profile that has no way back into RGB
-                _convert(image[:1, :1], SRGB, profile)
+                loss = np.abs(_convert(image[::4, ::4], SRGB, profile) - values[::4, ::4])
+                if np.quantile(loss, 0.999) > 0.02:
+                    notes.append("its colors outside of sRGB are clipped")
                 return image, profile
             notes.append(f"its {space} profile is not kept; the result is in sRGB")
             return image, None

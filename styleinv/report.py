@@ -55,7 +55,6 @@ def write_report(folder: Path, references: Sequence[Reference]) -> Path:
         snapshots=page.snapshots(snapshots, own),
         seed=seed,
         stages=page.stages(own),
-        steps=own[-1]["step"] if own else 0,
         curves=page.write_curves(folder, own, others),
         positions=page.positions(results["layers"] | {"": results["total"]}) if results else None,
         finals=_finals(folder, results["seeds"]) if results else [],

@@ -165,6 +165,22 @@ def test_encode_png_keeps_the_color_profile(read, name, bits):
     assert Image.open(io.BytesIO(content)).info["icc_profile"] == profile(name)
     actual = imagecodecs.png_decode(content) / (2**bits - 1)
     np.testing.assert_allclose(actual, values / (2**bits - 1), atol=1e-3)
+    # Others, who go by the profile, see the image.
+    np.testing.assert_allclose(images.decode(content, "x"), picture.image, atol=1.5 / 255)
+    assert picture.notes == ()
+
+
+def test_encode_png_keeps_transparency_beside_a_color_profile(read):
+    values = np.concatenate([100 + noise(8, 20, 30, 3) // 4, noise(8, 20, 30, 1) | 64], axis=2)
+    picture = read(png(values, iccp(profile("Adobe RGB"))))
+    actual = imagecodecs.png_decode(photo.encode_png(picture.image, picture))
+    np.testing.assert_array_equal(actual, values)
+
+
+def test_read_notes_colors_outside_of_srgb(read):
+    picture = read(png(np.full((8, 8, 3), (0, 255, 0), np.uint8), iccp(profile("Adobe RGB"))))
+    np.testing.assert_allclose(picture.image[0, 0], [0, 1, 0], atol=1e-3)
+    assert picture.notes == ("its colors outside of sRGB are clipped",)
 
 
 @pytest.mark.parametrize("name", PRIMARIES)
@@ -229,7 +245,8 @@ def test_encode_png_keeps_metadata(read, kind):
     texts = PngImagePlugin.PngInfo()
     texts.add_itxt("XML:com.adobe.xmp", XMP.decode())
     packet = {"pnginfo": texts} if kind == "PNG" else {"xmp": XMP}
-    original, icc = Image.fromarray(noise(8, 20, 30, 3)), profile("Display P3")
+    original = Image.fromarray(100 + noise(8, 20, 30, 3) // 4)  # in sRGB
+    icc = profile("Display P3")
     picture = read(save(original, kind, exif=exif(6), dpi=(300, 300), icc_profile=icc, **packet))
     actual = Image.open(io.BytesIO(photo.encode_png(picture.image, picture)))
     assert actual.getexif()[DESCRIPTION] == "a pagoda"

@@ -14,7 +14,8 @@ from PIL import Image
 from styleinv import curves
 from styleinv.errors import InputError
 from styleinv.journal import read_metrics
-from styleinv.report import Reference, compare, duration, number, write_report
+from styleinv.page import Reference, compare, duration, number
+from styleinv.report import write_report
 
 LAYERS = ("relu1_1", "relu1_2", "relu2_1")
 
@@ -322,7 +323,7 @@ def test_duration_uses_two_units(seconds, desired):
     ids=["one step", "nothing above zero", "not finite, one term"],
 )
 def test_draw_copes_with_values_that_have_no_logarithm(rows):
-    assert curves.draw(rows, 0).startswith(b"\x89PNG")
+    assert curves.draw(rows).startswith(b"\x89PNG")
 
 
 def test_report_does_not_import_jax():
