@@ -28,7 +28,9 @@ OTHER_COLOR = "#E69F00"
 DASHES = ((1, 1.2), (4, 1.5), (4, 1.5, 1, 1.5), (7, 2), (7, 2, 1, 2, 1, 2))  # of a term's regions
 
 
-def draw(own: Sequence[Row], others: Sequence[Sequence[Row]] = (), *, narrow: bool = False) -> bytes:
+def draw(
+    own: Sequence[Row], others: Sequence[Sequence[Row]] = (), *, narrow: bool = False
+) -> bytes:
     """A PNG of the curves of one picture; the totals of the others are thin and gray.
 
     Args:
@@ -177,7 +179,7 @@ def _label_ends(ax: Axes, x: float, ends, font: float, height: float) -> None:
     for (y, name, color), label_height in zip(ends, heights, strict=True):
         ax.annotate(name, (x, y), (1.045, label_height), textcoords="axes fraction", color=INK,
                     fontsize=font, va="center", annotation_clip=False,
-                    arrowprops={"arrowstyle": "-", "color": color, "linewidth": 1.4,
+                    arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.8, "alpha": 0.6,
                                 "shrinkA": 3, "shrinkB": 0,
                                 "patchA": None, "relpos": (0, 0.5)})  # fmt: skip
 

@@ -17,7 +17,7 @@ from styleinv import images
 from styleinv.errors import InputError
 
 ALL, REST = "all", "rest"
-_NAMED = re.compile(r"([A-Za-z]\w*)=(.+)")
+_NAMED = re.compile(r"(\w+)=(.+)")
 _COLORED = re.compile(r"(.+)#([0-9a-fA-F]{6})")
 _LEAST = 0.005  # share of a map under which a color is taken for the seam between two others
 _APART = 48.0  # distance of two colors, of 0 .. 255 per channel, that are two regions

@@ -5,10 +5,10 @@
 Targets and weights are leaves of the pytree: changing them compiles nothing anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -191,10 +191,15 @@ def content_term(
     if normalization not in CONTENT_NORMALIZATIONS:
         options = ", ".join(CONTENT_NORMALIZATIONS)
         raise ValueError(f"`normalization` (={normalization}) must be one of {options}")
-    weights = {}
-    for layer, target in features.items():
-        norm = {"relative": (target**2).sum() / 10, "gatys": 2.0, "mean": target.size}[normalization]
-        weights[layer] = jnp.asarray(weight / (len(features) * norm), jnp.float32)
+    divisor: Callable[[jax.Array], Any] = {
+        "relative": lambda target: (target**2).sum() / 10,
+        "gatys": lambda target: 2.0,
+        "mean": lambda target: target.size,
+    }[normalization]
+    weights = {
+        layer: jnp.asarray(weight / (len(features) * divisor(target)), jnp.float32)
+        for layer, target in features.items()
+    }
     return ContentTerm(dict(features), weights)
 
 

@@ -43,7 +43,6 @@ class Pair(NamedTuple):
     photo: Picture
     stylized: Picture | None
     results: Results | None
-    distances: Sequence[Distance]
 
 
 class Pictures(NamedTuple):
@@ -76,7 +75,8 @@ def write_report(
     pictures = {name: list(own) for name, own in groupby(rows, key=lambda row: row["content"])}
     own = pictures.pop(first, [])
 
-    distances = [one for row in results.values() for one in _distances(row)]
+    distances = {name: _distances(row) for name, row in results.items()}
+    each = [one for row in distances.values() for one in row]
     layers = _layers(results[first]) if single and results else {}
     return page.write(
         folder,
@@ -84,19 +84,20 @@ def write_report(
         finished=(folder / "results.json").exists(),
         single=single,
         place=place,
+        few=FEW,
         contents=contents,
         styles={region: _style(references) for region, references in styles.items()},
-        regional=any(one.region != "all" for one in distances),
+        regional=any(one.region != "all" for one in each),
         results=results,
-        photo_of={it.name: it.path.name for it in contents} | {n: r["photo"] for n, r in results.items()},
+        photo_of={it.name: it.path.name for it in contents}
+        | {n: r["photo"] for n, r in results.items()},
         pairs=_pairs(folder, contents, results),
         distances=distances,
-        ranked=sorted(distances, key=lambda it: it.photo / it.stylized if it.stylized else inf),
+        ranked=sorted(each, key=lambda it: it.photo / it.stylized if it.stylized else inf),
         changes={name: fmean(row["content_distance"].values()) for name, row in results.items()},
         layers=layers,
         positions=page.positions(
-            layers
-            or {(o.name, o.region): {"photo": o.photo, "stylized": o.stylized} for o in distances}
+            layers or {(o.name, o.region): {"photo": o.photo, "stylized": o.stylized} for o in each}
         ),
         snapshots=page.snapshots(page.snapshot_paths(folder, first), own),
         stages=page.stages(own),
@@ -148,14 +149,9 @@ def _pairs(
     for name, photo, _ in shown:
         row, path = results.get(name), paths[name]
         caption = row["photo"] if row else photo.name
-        pairs.append(
-            Pair(
-                page.picture(photo, resolution, caption, quality=quality),
-                path and page.picture(path, resolution, path.name, quality=quality),
-                row,
-                _distances(row) if row else (),
-            )
-        )
+        before = page.picture(photo, resolution, caption, quality=quality)
+        after = page.picture(path, resolution, path.name, quality=quality) if path else None
+        pairs.append(Pair(before, after, row))
     return pairs
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import cli, learn_style
+from experiments import cli, learn_style, transfer
 from styleinv import images, weights
 from styleinv.vgg import VGG
 from styleinv.weights import loading
@@ -82,14 +82,27 @@ def _random_weights():
 
 
 @pytest.fixture
-def learn(monkeypatch, _random_weights):
-    """A function: words of a command line -> exit status of learn_style, in this process."""
+def command(monkeypatch, _random_weights):
+    """A function: experiment, words of its command line -> exit status, in this process."""
     monkeypatch.setattr(loading, "_random", _random_weights)  # twenty million numbers, once
 
-    def run(words):
-        monkeypatch.setattr(sys, "argv", ["learn_style", *words])
+    def run(experiment, words):
+        name = experiment.__name__.removeprefix("experiments.")
+        monkeypatch.setattr(sys, "argv", [name, *words])
         with pytest.raises(SystemExit) as caught:
-            cli.run("learn_style", "", learn_style.execute)
+            cli.run(name, "", experiment.execute)
         return caught.value.code
 
     return run
+
+
+@pytest.fixture
+def learn(command):
+    """A function: words of a command line -> exit status of learn_style, in this process."""
+    return functools.partial(command, learn_style)
+
+
+@pytest.fixture
+def restyle(command):
+    """A function: words of a command line -> exit status of transfer, in this process."""
+    return functools.partial(command, transfer)

@@ -1,0 +1,303 @@
+"""Restyling photographs, as the command line does it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from styleinv import images, minimize, photo
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = (
+    "--config=transfer",
+    "--config.network.weights=random",
+    "--config.network.convolution=direct",
+    "--config.style.layers=relu1_1,relu2_1",
+    "--config.content.layers=relu2_1",
+    "--config.resolution=32",
+    "--config.steps=3",
+)
+REAL = (
+    "--config=transfer",
+    "--config.style.layers=relu1_1,relu2_1,relu3_1",
+    "--config.content.layers=relu2_2",
+    "--config.resolution=64",
+    "--config.steps=12,12",
+    "--config.snapshots=5",
+)
+
+
+@pytest.fixture
+def run(tmp_path, pictures, restyle):
+    """A function: words -> the folder of a finished run; {tmp} and {pictures} are filled in."""
+
+    def finish(*words, name="run", base=SMALL):
+        line = [word.format(tmp=tmp_path, pictures=pictures) for word in (*base, *words)]
+        assert restyle([*line, f"--workdir={tmp_path / name}"]) == 0
+        return tmp_path / name
+
+    return finish
+
+
+ONE = ("--config.content={pictures}/a.png", "--config.style={pictures}/b.png")
+
+
+def results(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def metrics(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+def test_transfer_leaves_the_files_it_promises(run, capsys):
+    folder = run(*ONE)
+    assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == {
+        "config.json", "run.json", "metrics.jsonl", "results.json", "results/a.json", "curve.png",
+        "report.html", "style.safetensors", "stylized.png", "images/a_step00003.png",
+    }  # fmt: skip
+    assert images.read(folder / "stylized.png").shape == (28, 37, 3)  # of 48 x 64
+    (row,) = results(folder)["pictures"]
+    assert row["loss"] == pytest.approx(row["content"] + row["style"], rel=1e-5)
+    assert list(row["regions"]["all"]["layers"]) == ["relu1_1", "relu2_1"]
+    total = row["regions"]["all"]["total"]
+    assert total["stylized"] < total["photo"]
+    assert row["content_distance"]["relu2_1"] > 0
+    assert f"stylized: {folder / 'stylized.png'}\n" in capsys.readouterr().out
+
+
+def test_transfer_with_real_weights_lowers_its_loss_at_every_step(run, capsys):
+    photo_and_style = ("--config.content=data/photo/china.jpg", "--config.style=data/anime/01.jpg")
+    folder = run(*photo_and_style, base=REAL)
+    lines = metrics(folder)
+    assert [line["resolution"] for line in lines] == 12 * [32] + 12 * [64]
+    for stage in (lines[:12], lines[12:]):
+        losses = [line["loss"] for line in stage]
+        assert np.all(np.diff(losses) <= 0)
+        assert losses[-1] < 0.7 * losses[0]
+    total = results(folder)["pictures"][0]["regions"]["all"]["total"]
+    assert total["stylized"] < 0.2 * total["photo"]
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "{pictures}",  # a folder
+        "{pictures}/b.png,{pictures}/c.png",
+        "{tmp}/learned/style.safetensors",
+        "{tmp}/learned/style.png",
+    ],
+)
+def test_transfer_takes_a_style_in_any_form(run, learn, tmp_path, pictures, style):
+    if "learned" in style:
+        words = [w for w in SMALL if "content" not in w and w != "--config=transfer"]
+        words += ["--config=anime", f"--config.dataset={pictures}"]
+        assert learn([*words, f"--workdir={tmp_path}/learned"]) == 0
+    folder = run("--config.content={pictures}/a.png", f"--config.style={style}")
+    assert (folder / "stylized.png").is_file()
+
+
+def test_transfer_with_one_style_twice_at_half_weight_equals_it_once(run):
+    once = run(*ONE, name="once")
+    words = ("--config.style={pictures}/b.png,{pictures}/b.png", "--config.dataset.weights=0.5,0.5")
+    twice = run(ONE[0], *words, name="twice")
+    np.testing.assert_allclose(
+        results(once)["pictures"][0]["loss"], results(twice)["pictures"][0]["loss"], rtol=1e-4
+    )
+
+
+def test_transfer_does_not_see_the_order_of_the_styles(run):
+    orders = (("b", "c", "1,3"), ("c", "b", "3,1"))
+    losses = []
+    for first, second, weights in orders:
+        style = f"--config.style={{pictures}}/{first}.png,{{pictures}}/{second}.png"
+        folder = run(ONE[0], style, f"--config.dataset.weights={weights}", name=first)
+        losses.append(results(folder)["pictures"][0]["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_transfer_sees_the_style_at_its_scale(run):
+    folder = run(*ONE, "--config.style.scale=2")
+    header = (folder / "style.safetensors").read_bytes()[:4000].decode(errors="ignore")
+    assert '\\"resolutions\\": [64]' in header
+
+
+@pytest.mark.parametrize("start", ["content", "noise", "{pictures}/d.png"])
+def test_transfer_starts_from_content_noise_or_a_picture(run, start, pictures):
+    words = (f"--config.start.image={start}", "--config.steps=1", "--config.start.contrast=1")
+    first = images.read(run(*ONE, *words) / "images" / "a_step00001.png")
+    shape = first.shape[:2]  # the first step only evaluates the start
+    desired = {letter: images.read(pictures / f"{letter}.png") for letter in "ad"}
+    near = {k: np.abs(images.resize(x, *shape) - first).mean() < 0.02 for k, x in desired.items()}
+    assert near == {"a": start == "content", "d": start.endswith("d.png")}
+
+
+def test_transfer_of_a_folder_restyles_each_and_compiles_once_per_shape(run, pictures):
+    for name in "bcd":
+        (pictures / f"{name}.png").unlink()
+    (pictures / "e").mkdir()
+    for i, size in enumerate([(64, 48), (64, 48), (48, 64), (64, 48)]):
+        pixels = np.random.default_rng(i).integers(0, 256, (*size[::-1], 3), np.uint8)
+        Image.fromarray(pixels).save(pictures / "e" / f"{i}.png")
+    run("--config.content={pictures}/a.png", "--config.style={pictures}/a.png", name="first")
+    before = minimize._step._cache_size()
+    folder = run("--config.content={pictures}/e", "--config.style={pictures}/a.png")
+    assert minimize._step._cache_size() == before + 1  # 48 x 64 alone is new
+    outputs = sorted(path.name for path in (folder / "stylized").iterdir())
+    assert outputs == ["0.png", "1.png", "2.png", "3.png"]
+    assert [row["name"] for row in results(folder)["pictures"]] == ["0", "1", "2", "3"]
+
+
+def test_transfer_keeps_names_apart(run, tmp_path, pictures):
+    (tmp_path / "photos").mkdir()
+    for name in ("x.png", "x.webp", "x y.png"):
+        Image.open(pictures / "a.png").save(tmp_path / "photos" / name)
+    folder = run("--config.content={tmp}/photos", ONE[1])
+    outputs = sorted(path.name for path in (folder / "stylized").iterdir())
+    assert outputs == ["x-2.png", "x.png", "x_y.png"]
+
+
+@pytest.fixture
+def halves(tmp_path):
+    """left.png, white in the left half, and map.png, red there and blue elsewhere; 64 x 48."""
+    left = np.zeros((48, 64), np.uint8)
+    left[:, :32] = 255
+    Image.fromarray(left).save(tmp_path / "left.png")
+    colors = np.zeros((48, 64, 3), np.uint8)
+    colors[:, :32, 0], colors[:, 32:, 2] = 255, 255
+    Image.fromarray(colors).save(tmp_path / "map.png")
+    return tmp_path
+
+
+def test_transfer_gives_each_region_its_style(run, halves):
+    words = ("--config.steps=15", "--config.alpha=0")
+    style = "--config.style=left={pictures}/b.png,rest={pictures}/c.png"
+    folder = run(ONE[0], "--config.content.masks=left={tmp}/left.png", style, *words)
+    (row,) = results(folder)["pictures"]
+    assert set(row["regions"]) == {"left", "rest"}
+    for region in row["regions"].values():
+        assert region["total"]["stylized"] < 0.2 * region["total"]["photo"]
+    np.testing.assert_allclose(row["style@left"] + row["style@rest"], row["style"], rtol=1e-4)
+    assert {path.name for path in folder.glob("*.safetensors")} == {
+        "style_left.safetensors",
+        "style_rest.safetensors",
+    }
+
+
+def test_transfer_takes_masks_and_styles_from_colored_maps(run, halves):
+    masked = ("--config.content.masks={tmp}/map.png", "--config.dataset.masks={tmp}/map.png")
+    one = run(*ONE, *masked, name="map")
+    named = (
+        "--config.content.masks=ff0000={tmp}/left.png,0000ff={tmp}/map.png#0000ff",
+        masked[1],
+    )
+    other = run(*ONE, *named, name="files")
+    a, b = (results(folder)["pictures"][0] for folder in (one, other))
+    assert a["loss"] == b["loss"]
+    assert set(a["regions"]) == {"ff0000", "0000ff"}
+
+
+def test_transfer_leaves_a_region_without_style_as_it_is(run, halves, pictures):
+    words = ("--config.content.masks=left={tmp}/left.png", "--config.style=left={pictures}/b.png")
+    stylized = images.read(run(ONE[0], *words, "--config.steps=20") / "stylized.png")
+    start = images.resize(images.read(pictures / "a.png"), *stylized.shape[:2])
+    change = np.abs(stylized - start).mean((0, 2))
+    assert change[25:].max() < 0.3 * change[:12].mean()
+
+
+@pytest.mark.parametrize("kind", ["luminance", "match"])
+def test_transfer_keeps_the_colors_of_the_photo(run, pictures, kind):
+    y, x = np.mgrid[:48, :64]
+    red = np.stack([0.6 + 0.2 * np.sin(x / 4), 0.1 * np.ones((48, 64)), 0.1 + y / 480], axis=2)
+    Image.fromarray(images.to_bytes(red)).save(pictures / "a.png")
+    words = (*ONE, "--config.steps=12", "--config.alpha=0", "--config.start.image=noise")
+    plain = images.read(run(*words, name="plain") / "stylized.png")
+    kept = images.read(
+        run(*words, f"--config.content.original_colors={kind}", name="kept") / "stylized.png"
+    )
+
+    def distance(image):  # of the mean color difference, which is what the eye calls the color
+        chroma = image.mean((0, 1)) - image.mean()
+        wanted = red.mean((0, 1)) - red.mean()
+        return np.linalg.norm(chroma - wanted)
+
+    assert distance(kept) < 0.5 * distance(plain)
+
+
+def test_transfer_keeps_profile_alpha_and_depth(run, pictures):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.open(pictures / "a.png").convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.save(pictures / "a.png", icc_profile=profile)
+    folder = run(*ONE, "--config.content.bits=16")
+    made = photo.read(folder / "stylized.png")
+    assert made.bits == 16
+    assert made.profile == profile
+    assert made.alpha is not None
+    np.testing.assert_allclose(made.alpha.mean(), 0.5, atol=0.02)
+
+
+def test_transfer_of_an_odd_size_keeps_its_aspect(run, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 101, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "odd.png")
+    folder = run("--config.content={tmp}/odd.png", ONE[1], "--config.resolution=61")
+    assert images.read(folder / "stylized.png").shape == (37, 101, 3)
+
+
+# Kills itself with the signal once that many steps are done.
+PROGRAM = """
+import os, signal, sys
+from experiments import cli, transfer
+from styleinv.record import Record
+
+number, name = sys.argv.pop(1).split(":")
+step = Record.step
+
+def disturbed(self, count, line):
+    step(self, count, line)
+    if count == int(number):
+        os.kill(os.getpid(), getattr(signal, name))
+
+Record.step = disturbed
+cli.run("transfer", "", transfer.execute)
+"""
+
+
+def test_transfer_of_a_folder_goes_on_at_the_first_unfinished_picture(tmp_path, default_weights):
+    """Real processes, really killed: what comes out is what an undisturbed run gives."""
+    words = [w for w in REAL if "steps" not in w and "resolution" not in w]
+    words += ["--config.resolution=32", "--config.steps=8,8", "--config.checkpoint_every=5"]
+    words += ["--config.content=data/anime/04.jpg,data/anime/05.jpg,data/photo/china.jpg"]
+    words += ["--config.style=data/anime/01.jpg"]
+
+    def start(folder, instant=""):
+        program = ["-c", PROGRAM, instant] if instant else ["-m", "experiments.transfer"]
+        return subprocess.run(
+            [sys.executable, *program, *words, f"--workdir={folder}"],
+            cwd=ROOT, capture_output=True, text=True, timeout=300,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+
+    assert start(tmp_path / "whole").returncode == 0
+    killed = start(tmp_path / "run", "22:SIGKILL")  # in the second picture, after its checkpoint
+    assert killed.returncode == -signal.SIGKILL
+    first = tmp_path / "run" / "stylized" / "04.png"
+    before = first.stat().st_mtime_ns
+    stopped = start(tmp_path / "run", "40:SIGINT")
+    assert stopped.returncode == 130
+    assert stopped.stdout.startswith("stopped; to go on: python -m experiments.transfer ")
+    done = start(tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert first.stat().st_mtime_ns == before
+    for name in ("04.png", "05.png", "china.png"):
+        actual, desired = (tmp_path / kind / "stylized" / name for kind in ("run", "whole"))
+        assert actual.read_bytes() == desired.read_bytes(), name
+    assert metrics(tmp_path / "run") == metrics(tmp_path / "whole")
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
