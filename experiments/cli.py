@@ -95,7 +95,7 @@ def parse(experiment: str, words: Sequence[str]) -> Request:
     given, words = words, [_long(word) for word in words]
     _check_words(words)
     # The last value of a flag counts (ml_collections would add up lists), the config comes first.
-    last = {word.partition("=")[0]: word for word in words}
+    last = {word.partition("=")[0]: _quoted(word) for word in words}
     line = [experiment, *sorted(last.values(), key=lambda word: not word.startswith("--config="))]
     values = flags.FlagValues()
     config_flags.DEFINE_config_dataclass(
@@ -168,6 +168,15 @@ def _long(word: str) -> str:
     return f"--{_SHORT[flag]}={value}" if equals and flag in _SHORT else word
 
 
+def _quoted(word: str) -> str:
+    """A list of names as a Python tuple: ml_collections evaluates what it can, and `#` ends it."""
+    flag, _, value = word.removeprefix("--").partition("=")
+    names = any(name == flag and kind == tuple[str, ...] for name, _, kind, _ in fields(Config()))
+    if not names or value.startswith("("):
+        return word
+    return f"--{flag}={tuple(part.strip() for part in value.split(','))!r}"
+
+
 def _check_words(words: Sequence[str]) -> None:
     """Names before values: absl and ml_collections say little about a mistyped one."""
     known = {name: value for name, value, *_ in fields(Config())}
@@ -194,13 +203,11 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _check_tuples(config: Config) -> None:
-    """ml_collections checks no elements and takes `a,b` for one string: mended here, in place."""
+    """ml_collections checks no elements, and takes 1 for a float: mended here, in place."""
     for name, value, kind, _ in fields(config):
         if not isinstance(value, tuple):
             continue
         element = get_args(kind)[0]
-        if element is str:
-            value = tuple(part.strip() for text in value for part in str(text).split(","))
         for one in value:
             good = isinstance(one, (int, float) if element is float else element)
             if not good or isinstance(one, bool):

@@ -207,6 +207,7 @@ def test_read_metrics_ignores_only_a_last_line_cut_short(tmp_path):
         read_metrics(path)
 
 
-def test_report_does_not_import_jax():
-    code = "import sys, styleinv.report; sys.exit('jax' in sys.modules)"
+@pytest.mark.parametrize("module", ["report", "transfer_report"])
+def test_report_does_not_import_jax(module):
+    code = f"import sys, styleinv.{module}; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
