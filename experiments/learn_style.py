@@ -194,9 +194,9 @@ def conclude(
 
 def write_report(folder: Path, items: Sequence["Item"]) -> Path:
     """report.html of a run, beside the pictures that it learned from."""
-    from styleinv import report
+    from styleinv import page, report
 
-    references = [report.Reference(item.name, item.path, item.weight) for item in items]
+    references = [page.Reference(item.name, item.path, item.weight) for item in items]
     return report.write_report(folder, references)
 
 

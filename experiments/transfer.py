@@ -284,7 +284,16 @@ def conclude(
 
 def write_report(folder: Path, contents: Sequence[Content], sources: Mapping[str, Source]) -> Path:
     """report.html of a run, beside the photographs and the pictures of the style."""
-    return folder / "report.html"
+    from styleinv import transfer_report
+    from styleinv.page import Reference
+
+    share = 1 / len(contents)
+    photos = [Reference(each.name, each.item.path, share) for each in contents]
+    styles = {
+        region: [Reference(item.name, item.path, item.weight) for item in source.items]
+        for region, source in sources.items()
+    }
+    return transfer_report.write_report(folder, photos, styles)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""How long the inner loop takes, always against a rival in the same run.
+"""How long things take, always against a rival in the same run.
 
     python scripts/benchmark.py step --resolutions 128 256 --repeats 9
+    python scripts/benchmark.py transfer --content photo.jpg --style painting.jpg --size 256
 
 `step` is value and gradient of the Gram objective over all layers; the rival is the same network
 with direct convolutions only. The two alternate, and medians and their ratio are printed, so that a
-noisy machine disturbs both alike. With --json FILE the rows are also written there.
+noisy machine disturbs both alike. `transfer` is the time to the losses that the PyTorch program
+pastiche reaches after 100 and 300 of its steps, with its objective, from its start. With --json
+FILE the rows are also written there.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import json
 import statistics
 import sys
 import time
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -19,12 +23,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import jax
 import jax.numpy as jnp
 import numpy as np
+from PIL import Image
 
 from styleinv import files, weights
 from styleinv.errors import InputError
-from styleinv.objective import Objective, style_term
+from styleinv.minimize import LBFGS, minimize
+from styleinv.objective import Objective, content_term, style_term
+from styleinv.parameters import PARAMETERS
 from styleinv.style import measure
-from styleinv.vgg import VGG, layer_names
+from styleinv.synthesize import ImageLoss
+from styleinv.vgg import VGG, extract, layer_names
+
+PASTICHE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 @jax.jit
@@ -73,23 +83,125 @@ def step(resolutions: list[int], repeats: int) -> list[dict]:
     return rows
 
 
+def pastiche_problem(content: Path, style: Path, size: int):
+    """(network, objective, f32[h, w, 3] of the content): pastiche's defaults."""
+
+    def read(path):
+        with Image.open(path) as image:
+            scale = size / max(image.size)
+            shape = round(image.width * scale), round(image.height * scale)
+            image = image.convert("RGB").resize(shape, Image.Resampling.BILINEAR)
+        return np.asarray(image, np.float32) / 255
+
+    w, photo = weights.load("default"), jnp.asarray(read(content))
+    network = VGG(
+        w.kernels, w.biases, w.matrix, w.offset, deepest="relu5_1", pooling="max", padding="zeros"
+    )
+    measured = measure(network, read(style), PASTICHE_LAYERS, resolution=size)
+    terms = {
+        "content": content_term(extract(network, photo, ("relu4_2",)), "mean", 0.01),
+        "style": style_term(measured, PASTICHE_LAYERS, "gram", "pastiche"),
+    }
+    return network, Objective(terms), photo
+
+
+def transfer(content: Path, style: Path, size: int, marks: list[int]) -> list[dict]:
+    """Time to the losses that pastiche reaches after so many of its steps; a row for each.
+
+    Both start from the content, with the same objective (pastiche's defaults), the same resized
+    pictures and two threads. "start" is what comes before the first step: weights, features of
+    the targets, compilation.
+    """
+    import torch
+    from pastiche.pastiche import VGG_MEAN, PasticheArtist
+
+    torch.set_num_threads(2)
+    begin = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        artist = PasticheArtist(
+            str(content), [str(style)], size=size, style_size=size, device="cpu"
+        )
+    start = time.perf_counter() - begin
+    rival, began = {}, time.perf_counter()
+    for step in range(1, max(marks) + 1):
+        artist.draw()
+        if step in marks:
+            rival[step] = artist.loss, time.perf_counter() - began
+
+    begin = time.perf_counter()
+    network, objective, photo = pastiche_problem(content, style, size)
+    solver, parameters = LBFGS(100), PARAMETERS["waves"]
+    snapshots = minimize(
+        ImageLoss(parameters.decode), parameters.init(photo), (network, objective), solver, 2000
+    )
+    snapshot = next(snapshots)  # only evaluates the start, and compiles
+    began = time.perf_counter()
+    rows = []
+    for mark in sorted(marks):
+        loss, seconds = rival[mark]
+        while snapshot.loss > loss:
+            snapshot = next(snapshots)
+        row = {"resolution": size, "steps": mark, "loss": loss, "ours": time.perf_counter() - began}
+        row |= {"rival": seconds, "our steps": snapshot.step, "our start": began - begin}
+        row |= {"rival start": start, "ratio": row["ours"] / seconds}
+        row["ratio with start"] = (row["ours"] + row["our start"]) / (seconds + start)
+        rows.append(row)
+    image = np.asarray(parameters.decode(snapshot.params))
+    bgr = torch.tensor(255 * image[..., ::-1].copy()) - torch.tensor(VGG_MEAN)
+    artist.pastiche.data = bgr.permute(2, 0, 1)[None].contiguous()
+    rows[-1]["by rival"] = artist._calc_loss().item()
+    return rows
+
+
+COLUMNS = {  # of each subcommand's table: key, title, format
+    "step": [
+        ("resolution", "resolution", "d"),
+        ("ours", "ours (s)", ".3f"),
+        ("rival", "direct only (s)", ".3f"),
+        ("ratio", "ratio", ".2f"),
+        ("compile", "compilation of ours (s)", ".1f"),
+    ],
+    "transfer": [
+        ("steps", "pastiche's steps", "d"),
+        ("loss", "its loss", ".1f"),
+        ("rival", "its time (s)", ".1f"),
+        ("our steps", "our steps", "d"),
+        ("ours", "our time (s)", ".1f"),
+        ("ratio", "ratio", ".2f"),
+        ("ratio with start", "with start-up", ".2f"),
+    ],
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["step"])
-    parser.add_argument("--resolutions", type=int, nargs="+", default=[128, 256])
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--json", type=Path, help="a file for the rows")
-    arguments = parser.parse_args()
+    commands = parser.add_subparsers(dest="what", required=True)
+    one = commands.add_parser("step")
+    one.add_argument("--resolutions", type=int, nargs="+", default=[128, 256])
+    one.add_argument("--repeats", type=int, default=9)
+    two = commands.add_parser("transfer")
+    root = Path(__file__).resolve().parents[1] / "data"
+    two.add_argument("--content", type=Path, default=root / "photo" / "china.jpg")
+    two.add_argument("--style", type=Path, default=root / "paintings" / "cafe_terrace.jpg")
+    two.add_argument("--size", type=int, default=256, help="longest side in pixels")
+    two.add_argument("--marks", type=int, nargs="+", default=[100, 300], help="pastiche's steps")
+    for command in (one, two):
+        command.add_argument("--json", type=Path, help="a file for the rows")
+    arguments = vars(parser.parse_args())
+    what, file = arguments.pop("what"), arguments.pop("json")
     try:
-        rows = step(arguments.resolutions, arguments.repeats)
-        print("resolution  ours (s)  direct only (s)  ratio  compilation of ours (s)")
+        rows = {"step": step, "transfer": transfer}[what](**arguments)
+        columns = COLUMNS[what]
+        print("  ".join(title for _, title, _ in columns))
         for row in rows:
-            print(
-                f"{row['resolution']:10d}  {row['ours']:8.3f}  {row['rival']:15.3f}  "
-                f"{row['ratio']:5.2f}  {row['compile']:.1f}"
-            )
-        if arguments.json:
-            files.write(arguments.json, json.dumps(rows, indent=2).encode())
+            cells = (f"{format(row[key], kind):>{len(title)}}" for key, title, kind in columns)
+            print("  ".join(cells))
+        if "by rival" in rows[-1]:
+            last = rows[-1]["by rival"]
+            print(f"our last picture has, by pastiche's own objective, the loss {last:.1f}")
+        if file:
+            files.write(file, json.dumps(rows, indent=2).encode())
     except InputError as error:
         parser.error(str(error))
 

@@ -172,9 +172,13 @@ def _convert(color: np.ndarray, source: bytes, target: bytes, space: str = "rgb"
     optimize: that means a table of 33^3 colors, which is off by up to 0.08.
     """
     levels = np.round(color * 65535).astype(np.uint16)
-    flags = imagecodecs.CMS.FLAGS.NOOPTIMIZE
     converted = imagecodecs.cms_transform(
-        levels, source, target, colorspace=space, outcolorspace="rgb", flags=flags
+        levels,
+        source,
+        target,
+        colorspace=space,
+        outcolorspace="rgb",
+        flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE,
     )
     return converted / np.float32(65535)
 

@@ -26,6 +26,8 @@ ARROWS = {
     "layer_weights": {"statistics", "vgg"},
     "objective": {"layer_weights", "statistics", "style", "vgg"},
     "evaluate": {"statistics", "style", "vgg"},
+    "curves": set(),
+    "page": {"curves", "files", "images", "journal"},
     "synthesize": {"images", "minimize", "objective", "parameters", "vgg"},
 }
 

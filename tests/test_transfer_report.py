@@ -113,6 +113,12 @@ def test_write_report_one_photo_says_what_it_means(write_run, contents, styles):
     assert "colors" not in page.text.partition("To run it again")[0]
 
 
+def test_write_report_one_photo_that_got_worse_says_so(write_run, contents, styles):
+    folder = write_run([results_of("a", {"all": measured(0.5, 2.0)})])
+    page = read_page(folder, contents("a"), {"all": styles()})
+    assert "The stylized picture is 4.0 times farther from the style than the photo" in page.text
+
+
 def test_write_report_needs_nothing_else_and_is_accessible(write_run, contents, styles):
     folder = write_run([results_of("a")], rows=metrics("a"))
     page = read_page(folder, contents("a"), {"all": styles()})
@@ -217,7 +223,10 @@ def test_write_report_before_the_first_step_has_no_numbers(
 
 @pytest.mark.parametrize(
     ("colors", "words"),
-    [("luminance", "about luminance alone"), ("match", "The style was given the photo")],
+    [
+        ("luminance", "about luminance alone"),
+        ("match", "The style was given the colors of the photo"),
+    ],
 )
 def test_write_report_says_that_colors_were_kept(write_run, contents, styles, colors, words):
     page = read_page(write_run([results_of("a")], colors=colors), contents("a"), {"all": styles()})
