@@ -17,6 +17,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from styleinv.lbfgs import LBFGS
+
+__all__ = ["LBFGS", "SOLVERS", "Adam", "Snapshot", "Solver", "minimize"]
+
 SOLVERS = ("lbfgs", "adam")
 Loss = Callable[[jax.Array, Any], tuple[jax.Array, dict[str, jax.Array]]]
 Evaluate = Callable[[jax.Array], tuple[tuple[jax.Array, dict[str, jax.Array]], jax.Array]]
@@ -46,122 +50,6 @@ class Adam(NamedTuple):
         (value, values), gradient = evaluate(params)
         updates, state = self._transform().update(gradient, state, params)
         return optax.apply_updates(params, updates), state, value, values
-
-
-class LBFGSState(NamedTuple):
-    """Curvature pairs are rows of two matrices, newest at `(count - 1) % memory`."""
-
-    count: jax.Array  # i32[], pairs seen
-    started: jax.Array  # bool[], whether value and gradient are those of params
-    value: jax.Array
-    values: dict[str, jax.Array]
-    gradient: jax.Array  # f32[n]
-    moves: jax.Array  # f32[memory, n], differences of params
-    turns: jax.Array  # f32[memory, n], differences of gradients
-    inverse: jax.Array  # f32[memory], 1 / (move . turn), zero where there is no pair
-
-
-class LBFGS(NamedTuple):
-    """Limited-memory BFGS (Nocedal & Wright 2006, algorithms 7.4 and 7.5), one evaluation a step.
-
-    Ours and not optax's because the terms of the objective come out of the line search with the
-    value (optax would need one more evaluation for them), and because the objective is compiled
-    once instead of three times. The line search is Armijo's with quadratic interpolation: the unit
-    step nearly always passes, and a pair of negative curvature is left out of the memory instead of
-    being searched away. The first step only evaluates the start.
-    """
-
-    memory: int = 20
-    tries: int = 12
-
-    def init(self, params, values):
-        n = params.size
-        return LBFGSState(
-            jnp.zeros((), jnp.int32),
-            jnp.zeros((), bool),
-            jnp.zeros(()),
-            values,
-            jnp.zeros(n),
-            jnp.zeros((self.memory, n)),
-            jnp.zeros((self.memory, n)),
-            jnp.zeros(self.memory),
-        )
-
-    def step(self, evaluate, params, state):
-        direction = -self._times_inverse_hessian(state)
-        slope = direction @ state.gradient
-        start = params.reshape(-1)
-        # Without curvature, the steepest descent moves each parameter by at most a tenth.
-        first = jnp.where(state.count == 0, 0.1 / (jnp.abs(direction).max() + 1e-30), 1.0)
-
-        def unfinished(search):
-            tries, length, value, *_ = search
-            enough = value <= state.value + 1e-4 * length * slope
-            done = jnp.where(state.started, enough, jnp.isfinite(value))
-            return (tries == 0) | (~done & (tries < self.tries))
-
-        def attempt(search):
-            tries, length, value, *_ = search
-            # Minimum of the parabola through the value and slope here and the value tried last.
-            parabola = -slope * length**2 / (2 * (value - state.value - slope * length))
-            shorter = jnp.clip(jnp.nan_to_num(parabola), 0.1 * length, 0.5 * length)
-            length = jnp.where(tries == 0, first, shorter)
-            (value, values), gradient = evaluate((start + length * direction).reshape(params.shape))
-            return tries + 1, length, value, values, gradient.reshape(-1)
-
-        search = (jnp.zeros((), jnp.int32), first, state.value, state.values, state.gradient)
-        _, length, value, values, gradient = jax.lax.while_loop(unfinished, attempt, search)
-        # A search that never passed stays where it was, and forgets: the next is a plain descent.
-        moved = ~state.started | (value <= state.value)
-        stay = partial(jnp.where, moved)
-        move = stay(length * direction, 0.0)
-        value, gradient = stay(value, state.value), stay(gradient, state.gradient)
-        values = jax.tree.map(stay, values, state.values)
-        state = self._remember(state, move, gradient - state.gradient)
-        state = state._replace(
-            count=stay(state.count, 0),
-            inverse=stay(state.inverse, jnp.zeros_like(state.inverse)),
-            started=jnp.ones((), bool),
-            value=value,
-            values=values,
-            gradient=gradient,
-        )
-        return (start + move).reshape(params.shape), state, value, values
-
-    def _times_inverse_hessian(self, state: LBFGSState) -> jax.Array:
-        newest = jnp.maximum(state.count - 1, 0) % self.memory
-
-        def slot(age):
-            return (newest - age) % self.memory
-
-        def backward(age, carry):
-            q, alphas = carry
-            i = slot(age)
-            alpha = state.inverse[i] * (state.moves[i] @ q)
-            return q - alpha * state.turns[i], alphas.at[i].set(alpha)
-
-        def forward(age, r):
-            i = slot(self.memory - 1 - age)
-            beta = state.inverse[i] * (state.turns[i] @ r)
-            return r + (alphas[i] - beta) * state.moves[i]
-
-        q, alphas = jax.lax.fori_loop(
-            0, self.memory, backward, (state.gradient, jnp.zeros(self.memory))
-        )
-        turn, inverse = state.turns[newest], state.inverse[newest]
-        scale = jnp.where(inverse > 0, 1 / (inverse * (turn @ turn) + 1e-30), 1.0)
-        return jax.lax.fori_loop(0, self.memory, forward, scale * q)
-
-    def _remember(self, state: LBFGSState, move: jax.Array, turn: jax.Array) -> LBFGSState:
-        curvature = move @ turn
-        keep = state.started & (curvature > 1e-10 * (turn @ turn))
-        i = state.count % self.memory
-        return state._replace(
-            count=state.count + keep,
-            moves=state.moves.at[i].set(jnp.where(keep, move, state.moves[i])),
-            turns=state.turns.at[i].set(jnp.where(keep, turn, state.turns[i])),
-            inverse=state.inverse.at[i].set(jnp.where(keep, 1 / curvature, state.inverse[i])),
-        )
 
 
 class Snapshot(NamedTuple):

@@ -83,7 +83,8 @@ def test_lbfgs_follows_rosenbrocks_valley_about_as_fast_as_scipy(size):
 def test_lbfgs_never_rises_and_reports_the_loss_of_what_it_yields():
     losses = []
     for snapshot in minimize(rosenbrock, jnp.array([-1.2, 1.0]), VALLEY, LBFGS(5), 40):
-        np.testing.assert_allclose(snapshot.loss, rosenbrock(snapshot.params, VALLEY)[0], rtol=1e-4)
+        desired = rosenbrock(snapshot.params, VALLEY)[0]
+        np.testing.assert_allclose(snapshot.loss, desired, rtol=1e-4, atol=1e-8)
         losses.append(snapshot.loss)
     assert np.all(np.diff(losses) <= 0)
 
@@ -101,17 +102,19 @@ def test_lbfgs_takes_memory_for_no_more_than_it_is_told():
 
 def test_lbfgs_forgets_and_goes_on_after_a_search_that_failed():
     start = last(minimize(rosenbrock, jnp.array([-1.2, 1.0]), VALLEY, LBFGS(5), 10))
-    # Curvature of the wrong sign: the direction leads uphill, and no length passes.
-    misled = start.state._replace(inverse=-1e3 * jnp.ones(5))
-    step = minimize(
-        rosenbrock, start.params, VALLEY, LBFGS(5), start.step + 40, resume=(start.step, misled)
-    )
-    failed = next(step)
-    np.testing.assert_array_equal(failed.params, start.params)
-    assert failed.loss == start.loss
+    params, loss, done = np.asarray(start.params), start.loss, start.step
+    # An initial curvature of the wrong sign: the direction leads uphill, and no length passes.
+    misled = LBFGS(5, reach=-1e6)
+    resume = done, start.state
+    failed = last(minimize(rosenbrock, start.params, VALLEY, misled, done + 1, resume=resume))
+    np.testing.assert_array_equal(failed.params, params)
+    assert failed.loss == loss
     assert failed.state.count == 0
-    assert not np.any(failed.state.inverse)
-    assert last(step).loss < 0.1 * start.loss
+    assert not np.any(failed.state.crossed)
+    assert not np.any(failed.state.squared)
+    resume = done + 1, failed.state
+    found = last(minimize(rosenbrock, failed.params, VALLEY, LBFGS(5), done + 40, resume=resume))
+    assert found.loss < 0.1 * loss
 
 
 def test_lbfgs_leaves_out_a_pair_of_negative_curvature():
@@ -122,7 +125,7 @@ def test_lbfgs_leaves_out_a_pair_of_negative_curvature():
         return value, {"whole": value}
 
     found = last(minimize(double_well, jnp.array([0.01, -0.02]), jnp.float32(1), LBFGS(5), 30))
-    assert np.all(found.state.inverse >= 0)
+    assert np.all(np.diagonal(found.state.crossed) >= 0)
     np.testing.assert_allclose(found.params, [1, -1], atol=1e-3)
 
 
@@ -149,6 +152,65 @@ def test_adam_is_optax_with_a_cosine_decay():
         np.testing.assert_allclose(snapshot.loss, value, rtol=1e-5)
         np.testing.assert_allclose(snapshot.params, params, rtol=1e-5)
     assert snapshot.step == steps
+
+
+def two_loops(state, memory, reach):
+    """Nocedal & Wright 2006, algorithm 7.4, in float64."""
+    g = np.float64(state.gradient)
+    order = [i % memory for i in range(max(0, int(state.count) - memory), int(state.count))]
+    pairs = [(np.float64(state.moves[i]), np.float64(state.turns[i])) for i in order]
+    q, alphas = g.copy(), []
+    for move, turn in reversed(pairs):
+        alphas.append(move @ q / (move @ turn))
+        q -= alphas[-1] * turn
+    move, turn = pairs[-1]
+    q *= reach * (move @ turn) / (turn @ turn)
+    for (move, turn), alpha in zip(pairs, reversed(alphas), strict=True):
+        q += (alpha - turn @ q / (move @ turn)) * move
+    return q
+
+
+@pytest.mark.parametrize("steps", [2, 4, 6, 7, 9, 23])
+def test_lbfgs_direction_is_that_of_the_two_loops(steps):
+    """With a memory of five: before it is full, when it is, and after each kind of wrapping."""
+    solver = LBFGS(5)
+    start = jnp.asarray(np.random.default_rng(0).standard_normal(50), jnp.float32)
+    state = last(minimize(rosenbrock, start, VALLEY, solver, steps)).state
+    assert state.count >= min(steps - 1, 6)
+    desired = two_loops(state, 5, solver.reach)
+    actual = solver._times_inverse_hessian(state)
+    np.testing.assert_allclose(actual, desired, atol=1e-3 * np.abs(desired).max())
+
+
+def in_units_of(loss_scale, params_scale):
+    """Params and where to resume from, after three steps in the valley, in other units."""
+    start = last(minimize(rosenbrock, jnp.zeros(10), VALLEY, LBFGS(5), 3))
+    state = start.state._replace(
+        value=start.state.value * loss_scale,
+        values={"whole": start.state.value * loss_scale},
+        gradient=start.state.gradient * loss_scale / params_scale,
+        moves=start.state.moves * params_scale,
+        turns=start.state.turns * loss_scale / params_scale,
+        crossed=start.state.crossed * loss_scale,
+        squared=start.state.squared * (loss_scale / params_scale) ** 2,
+    )
+    return start.params * params_scale, (start.step, state)
+
+
+@pytest.mark.parametrize("loss_scale", [2.0**-30, 1.0, 2.0**30])
+@pytest.mark.parametrize("params_scale", [2.0**-10, 1.0])
+def test_lbfgs_takes_the_same_path_in_other_units(loss_scale, params_scale):
+    def in_units(params, problem):
+        value = loss_scale * rosenbrock(params / params_scale, problem)[0]
+        return value, {"whole": value}
+
+    # From the first pair on: the length of the first descent is one in the params' units.
+    params, (done, state) = in_units_of(1.0, 1.0)
+    desired = last(minimize(rosenbrock, params, VALLEY, LBFGS(5), 15, resume=(done, state)))
+    params, resume = in_units_of(loss_scale, params_scale)
+    actual = last(minimize(in_units, params, VALLEY, LBFGS(5), 15, resume=resume))
+    np.testing.assert_allclose(actual.params / params_scale, desired.params, rtol=1e-5)
+    np.testing.assert_allclose(actual.loss / loss_scale, desired.loss, rtol=1e-4)
 
 
 @pytest.mark.parametrize("solver", [LBFGS(3), Adam(0.1, 10)], ids=["lbfgs", "adam"])
