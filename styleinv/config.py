@@ -54,7 +54,7 @@ class Start:
 @dataclass
 class Optimizer:
     name: str = "lbfgs"  # lbfgs or adam
-    parameters: str = "pixels"  # what is optimized: pixels
+    parameters: str = "pixels"  # what is optimized: pixels or waves
     memory: int = 20  # curvature pairs of L-BFGS
     learning_rate: float = 0.05  # of Adam, with a cosine decay over each stage
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 _MARGIN = 1 / 512  # half of an 8-bit level: black and white stay within reach of a gradient
 
@@ -28,7 +29,33 @@ def _sigmoid_decode(params: jax.Array) -> jax.Array:
     return jax.nn.sigmoid(params)
 
 
+_KNEE = 0.08  # cycles per pixel; below it, all frequencies gain alike
+_NEUTRAL = 0.25  # cycles per pixel; the frequency that neither gains nor loses
+
+
+def _weigh(image: jax.Array, exponent: float) -> jax.Array:
+    """Each frequency f of each channel times ((f + knee) / (neutral + knee)) ** exponent."""
+    height, width, _ = image.shape
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    gain = ((frequency + _KNEE) / (_NEUTRAL + _KNEE)) ** exponent
+    planes = jnp.moveaxis(image, 2, 0)
+    planes = jnp.fft.irfft2(jnp.fft.rfft2(planes) * gain[None].astype(np.float32), (height, width))
+    return jnp.moveaxis(planes, 0, 2)
+
+
+def _waves_init(image: jax.Array) -> jax.Array:
+    return _weigh(_sigmoid_init(image), 1)
+
+
+def _waves_decode(params: jax.Array) -> jax.Array:
+    return _sigmoid_decode(_weigh(params, -1))
+
+
 PARAMETERS = {
     # Pixels that cannot leave [0, 1]: nothing is clipped when the picture is saved.
     "pixels": Parameters(_sigmoid_init, _sigmoid_decode),
+    # The same with long waves made large and short ones small, about one over their frequency.
+    # Every picture is still as reachable, but a step along the gradient is a smoother one, and
+    # L-BFGS needs a third fewer evaluations from a photograph (docs/performance.md).
+    "waves": Parameters(_waves_init, _waves_decode),
 }

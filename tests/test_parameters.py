@@ -1,5 +1,6 @@
 """Every representation of images can be any image."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -34,6 +35,21 @@ def test_decode_stays_within_the_range(name, scale):
     assert np.all((np.asarray(image) >= 0) & (np.asarray(image) <= 1))
 
 
+@pytest.mark.parametrize(("height", "width"), [(24, 32), (23, 31), (1, 7)])
+def test_waves_make_a_step_along_the_gradient_as_smooth_as_they_say(height, width):
+    """The frequencies of one pixel's way back to the parameters, and out to the image again."""
+    init, decode = PARAMETERS["waves"]
+    params = init(jnp.full((height, width, 3), 0.5))
+    dot = np.zeros((height, width, 3), np.float32)
+    dot[height // 2, width // 3] = 1
+    _, back = jax.vjp(decode, params)
+    _, step = jax.jvp(decode, (params,), back(jnp.asarray(dot)))
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None])
+    desired = ((0.25 + 0.08) / (frequency + 0.08)) ** 2 / 16  # a sigmoid's slope is a quarter here
+    actual = np.abs(np.fft.fft2(np.float64(step), axes=(0, 1)))
+    np.testing.assert_allclose(actual, np.repeat(desired[..., None], 3, 2), rtol=1e-3)
+
+
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_parameters_can_fit_a_real_picture(name, painting):
     init, decode = PARAMETERS[name]
@@ -43,5 +59,5 @@ def test_parameters_can_fit_a_real_picture(name, painting):
         return ((decode(params) - problem) ** 2).mean(), {}
 
     gray = jnp.full(picture.shape, 0.5)
-    *_, last = minimize(loss, init(gray), jnp.asarray(picture), LBFGS(10), 40)
+    *_, last = minimize(loss, init(gray), jnp.asarray(picture), LBFGS(10), 60)
     assert np.abs(decode(last.params) - picture).max() < 0.02
