@@ -83,6 +83,7 @@ def synthesize(
     parameters: Parameters,
     solver_for: Callable[[int], Solver],
     *,
+    keep_details: bool = False,
     resume: Position | None = None,
 ) -> Iterator[Frame]:
     """Yields every step of every stage.
@@ -90,11 +91,14 @@ def synthesize(
     Args:
         problem_at: resolution -> (network, objective).
         start: resolution -> f32[h, w, 3], the image that a run at it would start from. Only the
-            first stage starts there; the later ones take its shape.
+            first stage starts there; the later ones take its shape, or more: see `keep_details`.
         stages: coarse to fine.
         parameters: what is optimized in place of the image.
         solver_for: number of steps -> solver; it starts anew at each stage, since a resized
             image's curvature is another.
+        keep_details: whether a later stage starts from its own `start` plus the change that the
+            stage before made to its one. Right where the starts are the same picture, whose
+            details would be lost with the resized image; not for noise.
         resume: the position to go on from; bit for bit what an undisturbed run would do.
     """
     loss = ImageLoss(parameters.decode)
@@ -104,7 +108,14 @@ def synthesize(
         if resume and index < resume.stage:
             continue
         blank = start(stage.resolution)
-        image = blank if image is None else images.resize(image, *blank.shape[:2])
+        if image is None:
+            image = blank
+        elif keep_details:
+            image = blank + _enlarge_change(
+                image - start(stages[index - 1].resolution), *blank.shape[:2]
+            )
+        else:
+            image = images.resize(image, *blank.shape[:2])
         problem, solver = problem_at(stage.resolution), solver_for(stage.steps)
         params, done = parameters.init(jnp.asarray(image)), None
         if resume and index == resume.stage:
@@ -114,6 +125,11 @@ def synthesize(
             step = snapshot.step
             yield Frame(index, stage.resolution, step, earlier + step, snapshot, parameters.decode)
         image = np.asarray(parameters.decode(params))
+
+
+def _enlarge_change(change: np.ndarray, height: int, width: int) -> np.ndarray:
+    """f32[h, w, 3] in [-1, 1] -> f32[height, width, 3], the difference of two images resized."""
+    return 2 * images.resize((change + 1) / 2, height, width) - 1
 
 
 def _restore(

@@ -83,6 +83,29 @@ def test_synthesize_starts_a_stage_from_the_one_before(problem):
     np.testing.assert_allclose(frames[3], images.resize(frames[2], 32, 40), atol=3e-3)
 
 
+def test_synthesize_keeps_the_details_of_a_start_that_is_a_picture(problem, painting):
+    def start(resolution):
+        return painting(2, resolution, resolution + 8)
+
+    frames = [
+        frame.image
+        for frame in synthesize(
+            problem({1: 1.0}),
+            start,
+            STAGES,
+            PARAMETERS["waves"],
+            lambda steps: LBFGS(5),
+            keep_details=True,
+        )
+    ]
+    change = np.float64(frames[2]) - start(16)
+    assert np.abs(change).max() > 0.05
+    halves = 0.5 + change / 2, np.full((16, 24, 3), 0.5)
+    larger, gray = (images.resize(np.float32(half), 32, 40) for half in halves)
+    desired = np.clip(start(32) + 2 * (larger - gray), 0, 1)
+    np.testing.assert_allclose(frames[3], desired, atol=3e-3)
+
+
 @pytest.mark.parametrize(
     "solver_for", [lambda steps: LBFGS(3), lambda steps: Adam(0.05, steps)], ids=["lbfgs", "adam"]
 )
