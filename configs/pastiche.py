@@ -5,7 +5,7 @@
 Departs from it in the optimizer, and in that pixels cannot leave [0, 1].
 """
 
-from styleinv.config import Config, Content, Network, Start, Style
+from styleinv.config import Config, Content, Network, Optimizer, Start, Style
 
 
 def get_config() -> Config:
@@ -16,6 +16,7 @@ def get_config() -> Config:
         ),
         content=Content(normalization="mean"),
         start=Start(image="content"),
+        optimizer=Optimizer(parameters="waves", memory=100),
         resolution=512,
         steps=(300,),
         alpha=0.01,

@@ -5,8 +5,15 @@
 Without --config.style, it takes the style of the demo dataset.
 """
 
-from styleinv.config import Config, Start
+from styleinv.config import Config, Optimizer, Start
 
 
 def get_config() -> Config:
-    return Config(start=Start(image="content"), resolution=512, steps=(80, 80), alpha=1e-2, tv=0.0)
+    return Config(
+        start=Start(image="content"),
+        optimizer=Optimizer(parameters="waves", memory=50),
+        resolution=512,
+        steps=(80, 80),
+        alpha=1e-3,
+        tv=0.0,
+    )

@@ -94,6 +94,7 @@ def optimize(
             stages,
             PARAMETERS[optimizer.parameters],
             solver_for,
+            keep_details=config.start.image != "noise",
             resume=position,
         ):
             number, last = total * task.index + frame.count, frame.count == total

@@ -231,12 +231,12 @@ def start_image(
 
     if config.start.image == "content":
         return photo
-    shape = photo.shape[:2]
+    height, width = photo.shape[:2]
     if config.start.image != "noise":
-        return images.resize(images.read(config.start.image), *shape)
-    seen = seen_at(config, resolution)
+        return images.resize(images.read(config.start.image), height, width)
+    seen, start = seen_at(config, resolution), config.start
     pixels = mix(found[seen] for found in styles.values()).moments[PIXELS]
-    return white_noise(config.start.noise, config.start.contrast, config.seeds[0], *shape, pixels)
+    return white_noise(start.noise, start.contrast, config.seeds[0], height, width, pixels)
 
 
 def measured(
