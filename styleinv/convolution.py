@@ -9,40 +9,13 @@ Filters are f32[3, 3, c_in, c_out] (direct) or f32[36, c_in, c_out] (Winograd, t
 rank says which algorithm they are for.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Winograd F(4x4, 3x3): Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks",
-# section 4.3. Input, filter and output transforms of one dimension.
-_INPUT = np.array(
-    [
-        [4, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
-    ],
-    np.float64,
-)
-_FILTER = np.array(
-    [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ],
-    np.float64,
-)
-_OUTPUT = np.array(
-    [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.float64
-)
+from styleinv.winograd import convolve_tiles, transform
 
 
 class FilterBank(NamedTuple):
@@ -67,17 +40,11 @@ def filter_bank(kernel: np.ndarray, winograd: bool) -> FilterBank:
     direct = _to_device(forward), _to_device(backward)
     if not winograd:
         return FilterBank(direct, None)
-    return FilterBank(direct, (_to_device(_transform(forward)), _to_device(_transform(backward))))
+    return FilterBank(direct, (_to_device(transform(forward)), _to_device(transform(backward))))
 
 
 def _to_device(filters: np.ndarray) -> jax.Array:
     return jnp.asarray(filters, jnp.float32)
-
-
-def _transform(kernel: np.ndarray) -> np.ndarray:
-    """f64[3, 3, i, o] -> f64[36, i, o], tile columns first, as `_winograd` has its tiles."""
-    both = np.einsum("ap,bq->bapq", _FILTER, _FILTER).reshape(36, 9)
-    return (both @ kernel.reshape(9, -1)).reshape(36, *kernel.shape[2:])
 
 
 @jax.custom_vjp
@@ -101,36 +68,10 @@ convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
 def _apply(x: jax.Array, filters: jax.Array) -> jax.Array:
-    return _direct(x, filters) if filters.ndim == 4 else _winograd(x, filters)
+    return _direct(x, filters) if filters.ndim == 4 else convolve_tiles(x, filters)
 
 
 def _direct(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return jax.lax.conv_general_dilated(
         x[None], kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )[0]
-
-
-def _winograd(x: jax.Array, filters: jax.Array) -> jax.Array:
-    """Tiles of 6x6 become tiles of 4x4; rows first, then columns.
-
-    Two passes of six fused outputs compile in a fraction of a second; all 36 at once take twenty.
-    """
-    height, width, c_in = x.shape
-    rows, columns = -(-height // 4), -(-width // 4)
-    x = jnp.pad(x, ((1, 4 * rows + 1 - height), (1, 4 * columns + 1 - width), (0, 0)))
-    x = _combine(_INPUT, [x[i : i + 4 * rows - 3 : 4] for i in range(6)])  # [6, rows, w, c]
-    x = _combine(_INPUT, [x[:, :, j : j + 4 * columns - 3 : 4] for j in range(6)])
-    x = x.reshape(36, rows * columns, c_in)  # (column, row) of the tile, its position, channel
-    y = jnp.einsum("tpi,tio->tpo", x, filters)
-    y = y.reshape(6, 6, rows, columns, -1)
-    y = _combine(_OUTPUT, list(y))  # [4 columns, 6 rows, rows, columns, c]
-    y = _combine(_OUTPUT, [y[:, i] for i in range(6)])  # [4 rows, 4 columns, rows, columns, c]
-    y = y.transpose(2, 0, 3, 1, 4).reshape(4 * rows, 4 * columns, -1)
-    return y[:height, :width]
-
-
-def _combine(matrix: np.ndarray, slices: Sequence[jax.Array]) -> jax.Array:
-    """Stacks one weighted sum of the slices per row of the matrix."""
-    return jnp.stack(
-        [sum(float(c) * s for c, s in zip(row, slices, strict=True) if c) for row in matrix]
-    )

@@ -55,7 +55,7 @@ class VGG(nnx.Module):
         pooling: "average" (smoother images, Gatys 2016 section 2) or "max" (as trained).
         padding: border of the first convolution, "replicate" or "zeros". Replication keeps the
             image's rim from looking like a dark frame to the network; deeper layers see zeros.
-        convolution: "direct", "winograd", or "auto": Winograd on CPU from the second block on.
+        convolution: "direct", "winograd", or "auto": Winograd on CPU, for all but the first.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class VGG(nnx.Module):
         self.matrix, self.offset = Frozen(jnp.asarray(matrix)), Frozen(jnp.asarray(offset))
         filters, bias = {}, {}
         for name in wanted:
-            # Few channels leave Winograd bound by memory: block 1 is faster direct.
-            fast = wins and not name.startswith("conv1_")
+            # The three channels of the image leave nothing to save.
+            fast = wins and name != "conv1_1"
             filters[name] = Frozen(filter_bank(kernels[name], winograd=fast))
             bias[name] = Frozen(jnp.asarray(biases[name]))
         self.filters, self.biases = nnx.Dict(filters), nnx.Dict(bias)
