@@ -9,6 +9,8 @@ Filters are f32[3, 3, c_in, c_out] (direct) or f32[36, c_in, c_out] (Winograd, t
 rank says which algorithm they are for.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -34,7 +36,7 @@ class FilterBank(NamedTuple):
 
 
 def filter_bank(kernel: np.ndarray, winograd: bool) -> FilterBank:
-    """Prepares f32[3, 3, c_in, c_out] for `convolve`; transforms are made in float64."""
+    """Prepares f32[3, 3, c_in, c_out] for `convolve_relu`; transforms are made in float64."""
     forward = np.asarray(kernel, np.float64)
     backward = forward[::-1, ::-1].transpose(0, 1, 3, 2)
     direct = _to_device(forward), _to_device(backward)
@@ -47,31 +49,41 @@ def _to_device(filters: np.ndarray) -> jax.Array:
     return jnp.asarray(filters, jnp.float32)
 
 
-@jax.custom_vjp
-def convolve(x: jax.Array, filters: FilterBank) -> jax.Array:
-    """f32[h, w, c_in] -> f32[h, w, c_out]: stride 1, zero border of one pixel.
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def convolve_relu(
+    x: jax.Array, filters: FilterBank, bias: jax.Array, padding: int = 1
+) -> jax.Array:
+    """f32[h, w, c_in] -> f32[h + 2 p - 2, w + 2 p - 2, c_out]: stride 1, bias added, then ReLU.
 
-    The filters are constants: their cotangent is zero by definition.
+    `padding` is p, the width of the zero border. Filters and bias are constants: their cotangent
+    is zero by definition.
     """
-    return _apply(x, filters.choose(x.shape[0] * x.shape[1])[0])
+    forward, _ = filters.choose(x.shape[0] * x.shape[1])
+    return _apply(x, forward, padding, lambda y: jax.nn.relu(y + bias[None, None]))
 
 
-def _convolve_forward(x, filters):
-    return convolve(x, filters), filters
+def _convolve_relu_forward(x, filters, bias, padding):
+    y = convolve_relu(x, filters, bias, padding)
+    return y, (y, filters)
 
 
-def _convolve_backward(filters, cotangent):
-    return _apply(cotangent, filters.choose(cotangent.shape[0] * cotangent.shape[1])[1]), None
+def _convolve_relu_backward(padding, residual, cotangent):
+    # The output says where the ReLU was open: what was before it need not be kept.
+    y, filters = residual
+    _, backward = filters.choose(y.shape[0] * y.shape[1])
+    return _apply(jnp.where(y > 0, cotangent, 0), backward, 2 - padding, lambda x: x), None, None
 
 
-convolve.defvjp(_convolve_forward, _convolve_backward)
+convolve_relu.defvjp(_convolve_relu_forward, _convolve_relu_backward)
 
 
-def _apply(x: jax.Array, filters: jax.Array) -> jax.Array:
-    return _direct(x, filters) if filters.ndim == 4 else convolve_tiles(x, filters)
-
-
-def _direct(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return jax.lax.conv_general_dilated(
-        x[None], kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )[0]
+def _apply(
+    x: jax.Array, filters: jax.Array, padding: int, finish: Callable[[jax.Array], jax.Array]
+) -> jax.Array:
+    if filters.ndim == 3:
+        return convolve_tiles(x, filters, padding, finish)
+    border = (padding, padding)
+    y = jax.lax.conv_general_dilated(
+        x[None], filters, (1, 1), (border, border), dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    return finish(y[0])

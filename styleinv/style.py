@@ -69,33 +69,50 @@ def feature_moments(
         mask: f32[h, w], how much each position counts; normalized here, so that a large image or
             mask counts no more than a small one. None counts all positions alike.
     """
-    shape = features.shape[:2]
-    share = jnp.full(shape, 1 / (shape[0] * shape[1])) if mask is None else mask / mask.sum()
+    height, width, _ = features.shape
+    share = None if mask is None else mask / mask.sum()
+    each = 1 / (height * width) if share is None else share[:, :, None]
     # Rows first, then their sums: one long float32 sum loses four digits at a million positions.
-    mean = (features * share[:, :, None]).sum(1).sum(0)
-    return mean, second_moment(features.reshape(-1, features.shape[2]), share.reshape(-1))
+    mean = (features * each).sum(1).sum(0)
+    return mean, second_moment(features, share)
 
 
 @jax.custom_vjp
-def second_moment(rows: jax.Array, share: jax.Array) -> jax.Array:
-    """f32[m, c], f32[m] -> f32[c, c]: sum_m share_m rows_m rows_m^T.
+def second_moment(features: jax.Array, share: jax.Array | None) -> jax.Array:
+    """f32[h, w, c], f32[h, w] -> f32[c, c]: sum_hw share_hw f_hw f_hw^T; None shares alike.
 
-    The share goes in before the product, so that low-precision matrix units do not overflow. Its
-    own cotangent is zero: shares are constants.
+    The share's own cotangent is zero: shares are constants.
     """
-    scaled = rows * jnp.sqrt(share)[:, None]
-    return jnp.matmul(scaled.T, scaled, precision="highest")
+    height, width, channels = features.shape
+    # The share goes in before the product, so that a sum of large features cannot overflow; without
+    # a mask that would be one more pass over them, and the sums of blocks are divided instead.
+    scaled = features if share is None else features * jnp.sqrt(share)[:, :, None]
+    # A tall product of few channels keeps one core waiting; as a batch of shorter ones it does not.
+    rows = _divisor(height, 1024 // width) if channels <= 128 else height
+    blocks = scaled.reshape(-1, rows * width, channels)
+    moments = jnp.einsum("bmi,bmj->bij", blocks, blocks, precision="highest")
+    return moments.sum(0) if share is not None else (moments / (height * width)).sum(0)
 
 
-def _second_moment_forward(rows, share):
-    return second_moment(rows, share), (rows, share)
+def _divisor(number: int, most: int) -> int:
+    """The largest divisor up to a bound, at least 1."""
+    return max(n for n in range(1, number + 1) if number % n == 0 and n <= max(1, most))
+
+
+def _second_moment_forward(features, share):
+    return second_moment(features, share), (features, share)
 
 
 def _second_moment_backward(residual, cotangent):
     # Automatic differentiation makes two matrix products of this one.
-    rows, share = residual
+    features, share = residual
+    height, width, channels = features.shape
     both = cotangent + cotangent.T
-    return jnp.matmul(rows, both, precision="highest") * share[:, None], None
+    if share is None:
+        both = both / (height * width)  # cheaper than to scale the features
+    gradient = jnp.matmul(features.reshape(-1, channels), both, precision="highest")
+    gradient = gradient.reshape(features.shape)
+    return gradient if share is None else gradient * share[:, :, None], None
 
 
 second_moment.defvjp(_second_moment_forward, _second_moment_backward)

@@ -5,14 +5,14 @@ the layer "pixels" is the image as it is.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from styleinv.convolution import FilterBank, convolve, filter_bank
+from styleinv.convolution import FilterBank, convolve_relu, filter_bank
 from styleinv.weights.convolutions import BLOCKS, CHANNELS
 
 PIXELS = "pixels"  # the layer below all others: the image itself
@@ -103,12 +103,10 @@ class VGG(nnx.Module):
                 x = pool(x, self.pooling)
             conv = name.replace("relu", "conv")
             filters: FilterBank = self.filters[conv].get_value()
+            border = 1
             if name == "relu1_1" and self.padding == "replicate":
-                x = jnp.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge")
-                x = convolve(x, filters)[1:-1, 1:-1]
-            else:
-                x = convolve(x, filters)
-            x = jax.nn.relu(x + self.biases[conv][...][None, None])
+                x, border = jnp.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge"), 0
+            x = convolve_relu(x, filters, self.biases[conv][...], border)
             if name in missing:
                 features[name] = x
                 missing.discard(name)
@@ -125,7 +123,40 @@ def extract(network: VGG, image: jax.Array, layers: tuple[str, ...]) -> dict[str
 
 def pool(x: jax.Array, pooling: str) -> jax.Array:
     """f32[h, w, c] -> f32[h // 2, w // 2, c]; an odd last row or column is dropped."""
-    height, width, channels = x.shape
-    x = x[: height // 2 * 2, : width // 2 * 2]
-    x = x.reshape(height // 2, 2, width // 2, 2, channels)
-    return x.mean((1, 3)) if pooling == "average" else x.max((1, 3))
+    if pooling == "max":
+        return _max_pool(x)
+    return sum(_corners(x), jnp.zeros(())) / 4
+
+
+def _corners(x: jax.Array) -> list[jax.Array]:
+    """The four pixels of each 2x2 window in reading order, four times f32[h // 2, w // 2, c]."""
+    height, width = x.shape[0] // 2 * 2, x.shape[1] // 2 * 2
+    return [x[i:height:2, j:width:2] for i in (0, 1) for j in (0, 1)]
+
+
+@jax.custom_vjp
+def _max_pool(x):
+    return reduce(jnp.maximum, _corners(x))
+
+
+def _max_pool_forward(x):
+    y = _max_pool(x)
+    return y, (x, y)
+
+
+def _max_pool_backward(residual, cotangent):
+    # The first of equals gets all, as in PyTorch. Automatic differentiation counts the equals and
+    # divides, which takes five times as long.
+    x, y = residual
+    height, width, channels = y.shape
+    free, parts = jnp.ones(y.shape, bool), []
+    for corner in _corners(x):
+        parts.append(jnp.where(free & (corner == y), cotangent, 0))
+        free &= corner != y
+    rows = [jnp.stack(parts[i : i + 2], 2) for i in (0, 2)]  # [h, w, 2, c]
+    gradient = jnp.stack(rows, 1).reshape(2 * height, 2 * width, channels)
+    odd = ((0, x.shape[0] % 2), (0, x.shape[1] % 2), (0, 0))
+    return (jnp.pad(gradient, odd),)
+
+
+_max_pool.defvjp(_max_pool_forward, _max_pool_backward)

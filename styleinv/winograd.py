@@ -4,7 +4,7 @@ Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", section 
 inputs, which overlap by two, become tiles of 4x4 outputs with a quarter of the multiplications.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -48,22 +48,29 @@ def transform(kernel: np.ndarray) -> np.ndarray:
     return (both @ kernel.reshape(9, -1)).reshape(36, *kernel.shape[2:])
 
 
-def convolve_tiles(x: jax.Array, filters: jax.Array) -> jax.Array:
-    """f32[h, w, i], transformed f32[36, i, o] -> f32[h, w, o]: zero border of one pixel."""
-    height, width, _ = x.shape
+def convolve_tiles(
+    x: jax.Array, filters: jax.Array, padding: int, finish: Callable[[jax.Array], jax.Array]
+) -> jax.Array:
+    """f32[h, w, i], transformed f32[36, i, o] -> f32[h + 2 p - 2, w + 2 p - 2, o].
+
+    Args:
+        padding: p, the width of the zero border.
+        finish: an elementwise function of the result, done while a strip is in the cache.
+    """
+    height, width = (size + 2 * padding - 2 for size in x.shape[:2])
     rows, columns = -(-height // 4), -(-width // 4)  # of tiles
     strips = -(-rows * columns // _STRIP)
-    rows_each = -(-rows // strips)
-    strips = -(-rows // rows_each)
-    bottom = 4 * rows_each * strips + 1 - height
-    x = jnp.pad(x, ((1, bottom), (1, 4 * columns + 1 - width), (0, 0)))
+    each = -(-rows // strips)
+    strips = -(-rows // each)
+    bottom, right = 4 * each * strips - height, 4 * columns - width
+    x = jnp.pad(x, ((padding, padding + bottom), (padding, padding + right), (0, 0)))
 
     def convolve_strip(index):
-        rows = 4 * rows_each * index, 4 * rows_each + 2
-        return _convolve_strip(jax.lax.dynamic_slice_in_dim(x, *rows), filters)
+        strip = jax.lax.dynamic_slice_in_dim(x, 4 * each * index, 4 * each + 2)
+        return finish(_convolve_strip(strip, filters))
 
     if strips == 1:
-        return _convolve_strip(x, filters)[:height, :width]
+        return finish(_convolve_strip(x, filters))[:height, :width]
     y = jax.lax.map(convolve_strip, jnp.arange(strips))
     return y.reshape(-1, *y.shape[2:])[:height, :width]
 

@@ -1,4 +1,4 @@
-"""Both algorithms, in both directions, against float64 SciPy."""
+"""Both algorithms, in both directions, against float64 NumPy and SciPy."""
 
 import jax
 import jax.numpy as jnp
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from styleinv.convolution import FilterBank, convolve, filter_bank
+from styleinv.convolution import FilterBank, convolve_relu, filter_bank
 
 SHAPES = [(17, 23), (5, 4), (1, 1), (16, 16), (33, 8), (1, 40), (2, 3)]
+STRIPS = [(128, 128), (9, 1030), (131, 70)]  # two or more of Winograd's strips, the last with rest
 
 
 def case(shape, c_in=5, c_out=7):
@@ -54,25 +55,46 @@ def assert_close(actual, desired, tolerance):
     np.testing.assert_allclose(actual, desired, rtol=0, atol=tolerance * abs(desired).max())
 
 
+def with_padding(x, padding):
+    """Padding 1 as it is, padding 0 for a border that is already there."""
+    return x if padding == 1 else np.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge")
+
+
 @pytest.mark.parametrize("algorithm", ["direct", "winograd"])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_convolve_equals_double_precision(shape, algorithm):
+@pytest.mark.parametrize("shape", SHAPES + STRIPS)
+def test_convolve_relu_equals_double_precision(shape, algorithm):
     x, kernel, _ = case(shape)
-    actual = jax.jit(convolve)(x, bank(kernel, algorithm))
-    assert_close(actual, by_hand(x, kernel), 1e-5)
+    bias = np.linspace(-9, 9, 7, dtype=np.float32)
+    actual = jax.jit(convolve_relu)(x, bank(kernel, algorithm), bias)
+    assert_close(actual, np.maximum(by_hand(x, kernel) + bias, 0), 1e-5)
     if min(shape) >= 3:  # SciPy swaps its operands where the kernel is the larger
-        assert_close(actual, reference(x, kernel), 1e-5)
+        assert_close(actual, np.maximum(reference(x, kernel) + bias, 0), 1e-5)
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "winograd"])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_convolve_gradient_equals_double_precision(shape, algorithm):
+@pytest.mark.parametrize("shape", SHAPES + STRIPS)
+def test_convolve_relu_without_padding_leaves_the_inside(shape, algorithm):
+    x, kernel, _ = case(shape)
+    wide = with_padding(x, 0)
+    actual = convolve_relu(wide, bank(kernel, algorithm), np.zeros(7, np.float32), 0)
+    assert actual.shape == (*shape, 7)
+    assert_close(actual, np.maximum(by_hand(wide, kernel)[1:-1, 1:-1], 0), 1e-5)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+@pytest.mark.parametrize("shape", SHAPES + STRIPS)
+def test_convolve_relu_gradient_equals_double_precision(shape, algorithm, padding):
     """Every pixel's gradient gathers the cotangents that it reached, with the kernel turned."""
     x, kernel, cotangent = case(shape)
-    filters = bank(kernel, algorithm)
-    actual = jax.jit(lambda x, c: jax.vjp(lambda x: convolve(x, filters), x)[1](c)[0])(x, cotangent)
+    wide, filters, bias = with_padding(x, padding), bank(kernel, algorithm), np.zeros(7, np.float32)
+    y, pull = jax.vjp(lambda x: convolve_relu(x, filters, bias, padding), wide)
+    actual = jax.jit(pull)(cotangent)[0]
     flipped = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-    assert_close(actual, by_hand(cotangent, flipped), 1e-5)
+    reached = with_padding(np.where(np.asarray(y) > 0, cotangent, 0), 1)
+    if padding == 0:
+        reached = np.pad(reached, ((1, 1), (1, 1), (0, 0)))
+    assert_close(actual, by_hand(reached, flipped), 1e-5)
 
 
 @pytest.mark.parametrize("shape", [(17, 23), (5, 4), (1, 1)])
@@ -80,25 +102,30 @@ def test_direct_gradient_is_autodiff_bit_for_bit(shape):
     x, kernel, cotangent = case(shape)
     filters = filter_bank(kernel, winograd=False)
 
+    bias = np.ones(7, np.float32)
+
     def plain(x):
-        return jax.lax.conv_general_dilated(
+        y = jax.lax.conv_general_dilated(
             x[None], filters.direct[0], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )[0]
+        )
+        return jax.nn.relu(y[0] + bias[None, None])
 
     def gradient(function):
         return jax.jit(lambda x, c: jax.vjp(function, x)[1](c)[0])(x, cotangent)
 
-    actual, desired = gradient(lambda x: convolve(x, filters)), gradient(plain)
+    actual, desired = gradient(lambda x: convolve_relu(x, filters, bias)), gradient(plain)
     np.testing.assert_array_equal(actual, desired)
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "winograd"])
-def test_convolve_gradient_inside_a_loop_is_the_gradient_outside(algorithm):
-    x, kernel, cotangent = case((17, 23))
-    filters = bank(kernel, algorithm)
+def test_convolve_relu_gradient_inside_a_loop_is_the_gradient_outside(algorithm):
+    x, kernel, cotangent = case((128, 128))  # a loop of strips in a loop
+    filters, bias = bank(kernel, algorithm), jnp.zeros(7)
 
     def gradient(x):
-        return jax.vjp(lambda x: convolve(x, filters), x)[1](jnp.asarray(cotangent))[0]
+        return jax.vjp(lambda x: convolve_relu(x, filters, bias), x)[1](
+            jnp.asarray(cotangent)
+        )[0]
 
     @jax.jit
     def twice(x):
@@ -107,10 +134,11 @@ def test_convolve_gradient_inside_a_loop_is_the_gradient_outside(algorithm):
     assert_close(twice(x), np.asarray(jax.jit(gradient)(x)), 1e-5)
 
 
-def test_filters_get_no_gradient():
+def test_filters_and_bias_get_no_gradient():
     x, kernel, _ = case((5, 4))
     filters = filter_bank(kernel, winograd=False)
-    gradient = jax.grad(lambda f: convolve(jnp.asarray(x), f).sum())(filters)
+    bias = jnp.ones(7)
+    gradient = jax.grad(lambda f: convolve_relu(jnp.asarray(x), f[0], f[1]).sum())((filters, bias))
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient))
 
 

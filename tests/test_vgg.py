@@ -129,6 +129,23 @@ def test_pool_equals_pytorch(pooling, shape):
     np.testing.assert_allclose(pool(jnp.asarray(x), pooling), desired, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("shape", [(4, 6), (5, 7), (2, 3)])
+def test_pool_gradient_equals_pytorch_for_equal_pixels_too(pooling, shape):
+    generator = np.random.default_rng(0)
+    x = generator.integers(0, 3, (*shape, 3)).astype(np.float32)
+    cotangent = generator.standard_normal((shape[0] // 2, shape[1] // 2, 3)).astype(np.float32)
+    planes = torch.tensor(x).permute(2, 0, 1)[None].requires_grad_()
+    function = (
+        torch.nn.functional.avg_pool2d if pooling == "average" else (torch.nn.functional.max_pool2d)
+    )
+    function(planes, 2).backward(torch.tensor(cotangent).permute(2, 0, 1)[None])
+    assert planes.grad is not None
+    desired = planes.grad[0].permute(1, 2, 0).numpy()
+    actual = jax.vjp(lambda x: pool(x, pooling), jnp.asarray(x))[1](jnp.asarray(cotangent))[0]
+    np.testing.assert_allclose(actual, desired, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("layer", "desired"), [(PIXELS, 1), ("relu1_2", 1), ("relu2_1", 2), ("relu5_4", 16)]
 )
