@@ -10,7 +10,6 @@ rank says which algorithm they are for.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -49,7 +48,6 @@ def _to_device(filters: np.ndarray) -> jax.Array:
     return jnp.asarray(filters, jnp.float32)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
 def convolve_relu(
     x: jax.Array, filters: FilterBank, bias: jax.Array, padding: int = 1
 ) -> jax.Array:
@@ -58,12 +56,16 @@ def convolve_relu(
     `padding` is p, the width of the zero border. Filters and bias are constants: their cotangent
     is zero by definition.
     """
+    return _differentiable(x, filters, bias, padding)
+
+
+def _convolve_relu(x, filters: FilterBank, bias, padding: int) -> jax.Array:
     forward, _ = filters.choose(x.shape[0] * x.shape[1])
     return _apply(x, forward, padding, lambda y: jax.nn.relu(y + bias[None, None]))
 
 
 def _convolve_relu_forward(x, filters, bias, padding):
-    y = convolve_relu(x, filters, bias, padding)
+    y = _convolve_relu(x, filters, bias, padding)
     return y, (y, filters)
 
 
@@ -74,7 +76,8 @@ def _convolve_relu_backward(padding, residual, cotangent):
     return _apply(jnp.where(y > 0, cotangent, 0), backward, 2 - padding, lambda x: x), None, None
 
 
-convolve_relu.defvjp(_convolve_relu_forward, _convolve_relu_backward)
+_differentiable = jax.custom_vjp(_convolve_relu, nondiff_argnums=(3,))
+_differentiable.defvjp(_convolve_relu_forward, _convolve_relu_backward)
 
 
 def _apply(

@@ -123,9 +123,7 @@ def test_convolve_relu_gradient_inside_a_loop_is_the_gradient_outside(algorithm)
     filters, bias = bank(kernel, algorithm), jnp.zeros(7)
 
     def gradient(x):
-        return jax.vjp(lambda x: convolve_relu(x, filters, bias), x)[1](
-            jnp.asarray(cotangent)
-        )[0]
+        return jax.vjp(lambda x: convolve_relu(x, filters, bias), x)[1](jnp.asarray(cotangent))[0]
 
     @jax.jit
     def twice(x):
