@@ -2,7 +2,8 @@
 
     python -m experiments.transfer --config=pastiche --config.content=photo.jpg --config.style=a.jpg
 
-Departs from it in the optimizer, and in that pixels cannot leave [0, 1].
+Departs from it in the optimizer (coarse to fine, waves; docs/performance.md), and in that pixels
+cannot leave [0, 1].
 """
 
 from styleinv.config import Config, Content, Network, Optimizer, Start, Style
@@ -16,9 +17,9 @@ def get_config() -> Config:
         ),
         content=Content(normalization="mean"),
         start=Start(image="content"),
-        optimizer=Optimizer(parameters="waves", memory=100),
+        optimizer=Optimizer(parameters="waves", memory=50),
         resolution=512,
-        steps=(300,),
+        steps=(40, 40, 160),
         alpha=0.01,
         tv=0.0,
     )

