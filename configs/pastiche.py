@@ -2,7 +2,7 @@
 
     python -m experiments.transfer --config=pastiche --config.content=photo.jpg --config.style=a.jpg
 
-Departs from it in the optimizer (coarse to fine, waves; docs/performance.md), and in that pixels
+Departs from it in the optimizer (waves; docs/performance.md), and in that pixels
 cannot leave [0, 1].
 """
 
@@ -19,7 +19,7 @@ def get_config() -> Config:
         start=Start(image="content"),
         optimizer=Optimizer(parameters="waves", memory=50),
         resolution=512,
-        steps=(40, 40, 160),
+        steps=(300,),
         alpha=0.01,
         tv=0.0,
     )

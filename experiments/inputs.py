@@ -92,6 +92,30 @@ def note_rank(config: Config) -> None:
         )
 
 
+def refuse_large(config: Config) -> None:
+    """Raises an InputError for a resolution that the memory is too small for."""
+    from styleinv import memory, vgg
+
+    names, deepest = vgg.layer_names(config.network.name), network_layers(config)[-1]
+    layers = names[: names.index(deepest) + 1]
+    pairs = config.optimizer.memory if config.optimizer.name == "lbfgs" else 1
+    again, there = config.network.rematerialize, memory.free()
+
+    def need(resolution, rematerialize=again):
+        return memory.needed(layers, resolution**2, pairs, rematerialize=rematerialize)
+
+    if there is None or need(config.resolution) <= there:
+        return
+    fits = max((r for r in range(16, config.resolution, 16) if need(r) <= there), default=0)
+    hints = [f"config.resolution={fits}"] if fits else ["a smaller config.resolution"]
+    if not again and need(config.resolution, True) <= there:
+        hints.append("config.network.rematerialize=true")
+    raise InputError(
+        f"config.resolution (={config.resolution}) needs about {need(config.resolution) / 1e9:.0f} "
+        f"GB of memory, and {there / 1e9:.0f} GB are free; {' or '.join(hints)} would do"
+    )
+
+
 def load_network(config: Config) -> tuple["VGG", dict[str, Any]]:
     """The network, and what run.json says of its weights."""
     from styleinv import weights

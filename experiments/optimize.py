@@ -95,6 +95,7 @@ def optimize(
             PARAMETERS[optimizer.parameters],
             solver_for,
             keep_details=config.start.image != "noise",
+            rematerialize=config.network.rematerialize,
             resume=position,
         ):
             number, last = total * task.index + frame.count, frame.count == total

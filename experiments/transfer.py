@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import cli, targets
 from experiments.contents import Content, find_contents, output_name, recolored, region_masks, view
-from experiments.inputs import load_network, stages_of
+from experiments.inputs import load_network, refuse_large, stages_of
 from experiments.optimize import Problem, Task, is_done, optimize
 from experiments.targets import Source, seen_at
 from experiments.validate import style_layers, validate
@@ -59,6 +59,7 @@ def execute(request: cli.Request) -> int:
     if record.finished(folder):  # killed before its very last file
         write_report(folder, contents, sources)
         return 0
+    refuse_large(config)
     memory.keep_freed()
     compilation.keep_compiled()
     network, weights = load_network(config)

@@ -33,6 +33,7 @@ class Network:
     pooling: str = "average"  # average or max
     padding: str = "replicate"  # border of the first convolution: replicate or zeros
     convolution: str = "auto"  # auto, direct or winograd
+    rematerialize: bool = False  # compute features twice: half the memory, a third more time
 
 
 @dataclass

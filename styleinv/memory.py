@@ -1,7 +1,13 @@
-"""Keeping the memory that a step frees for the next one."""
+"""The memory of a run: how much it needs, how much there is, and keeping what a step frees."""
 
 import ctypes
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+from styleinv.vgg import layer_channels, layer_stride
 
 # Parameters of glibc's mallopt, from its malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
@@ -21,3 +27,42 @@ def keep_freed() -> None:
     settings = {_ARENA_MAX: 1, _MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 10**8}
     for name, value in settings.items():
         mallopt(name, value)
+
+
+def needed(layers: Sequence[str], pixels: int, pairs: int, *, rematerialize: bool = False) -> float:
+    """Bytes that optimizing an image takes at most, within a fifth (docs/performance.md).
+
+    Args:
+        layers: all that the network computes.
+        pixels: of the image.
+        pairs: curvature pairs of the solver.
+    """
+    features = sum(4 * layer_channels(layer) / layer_stride(layer) ** 2 for layer in layers)
+    # Features and their gradients, as XLA's own analysis counts them; the solver's state, once
+    # more while it is saved; the network, Python and its libraries.
+    work = (1.4 if rematerialize else 2.8) * features
+    return pixels * (work + 2 * 12 * (2 * pairs + 8)) + 1.5e9
+
+
+def free() -> float | None:
+    """Bytes that the program may take on the default device; None if that is not known."""
+    device = jax.devices()[0]
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        return stats["bytes_limit"] - stats["bytes_in_use"] if "bytes_limit" in stats else None
+    found = [_meminfo(), _control_group()]
+    return min((each for each in found if each is not None), default=None)
+
+
+def _meminfo() -> float | None:
+    path = Path("/proc/meminfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((1024.0 * int(x.split()[1]) for x in lines if x.startswith("MemAvailable")), None)
+
+
+def _control_group() -> float | None:
+    """What a container is allowed and does not use."""
+    limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
+    if not limit.exists() or limit.read_text().strip() == "max":
+        return None
+    return float(limit.read_text()) - float(used.read_text())

@@ -30,6 +30,10 @@ class Term(Protocol):
         """The layers whose features it looks at."""
         ...
 
+    def only(self, layers: Sequence[str]) -> "Term | None":
+        """The share of it that looks at these layers; of no layers: at the image alone."""
+        ...
+
     def __call__(
         self, image: jax.Array, features: Mapping[str, jax.Array]
     ) -> dict[str, jax.Array]: ...
@@ -44,6 +48,11 @@ class Objective(NamedTuple):
     def layers(self) -> tuple[str, ...]:
         """All layers that some term looks at, in order of their names."""
         return tuple(sorted({layer for term in self.terms.values() for layer in term.layers}))
+
+    def only(self, layers: Sequence[str]) -> "Objective":
+        """See `Term.only`; the shares of all layers, and of none, add up to the whole."""
+        shares = {name: term.only(layers) for name, term in self.terms.items()}
+        return Objective({name: term for name, term in shares.items() if term is not None})
 
     def __call__(
         self, image: jax.Array, features: Mapping[str, jax.Array]
@@ -81,6 +90,13 @@ class StyleTerm:
     @property
     def layers(self):
         return tuple(self.targets)
+
+    def only(self, layers):
+        kept = [layer for layer in self.targets if layer in layers]
+        masks = self.masks and {layer: self.masks[layer] for layer in kept}
+        weights = {layer: self.weights[layer] for layer in kept}
+        targets = {layer: self.targets[layer] for layer in kept}
+        return StyleTerm(targets, weights, masks, self.statistic) if kept else None
 
     def dispersion(self, style: Style) -> float | None:
         """sum_l weight_l spread_l: what the per-image sum of the literature has on top.
@@ -121,6 +137,11 @@ class RegionsTerm:
     def layers(self):
         return tuple({layer: None for term in self.regions.values() for layer in term.layers})
 
+    def only(self, layers):
+        shares = {region: term.only(layers) for region, term in self.regions.items()}
+        kept = {region: term for region, term in shares.items() if term is not None}
+        return RegionsTerm(kept) if kept else None
+
     def __call__(self, image, features):
         found = {region: term(image, features) for region, term in self.regions.items()}
         total = {
@@ -147,6 +168,11 @@ class ContentTerm:
     def layers(self):
         return tuple(self.targets)
 
+    def only(self, layers):
+        kept = [layer for layer in self.targets if layer in layers]
+        weights = {layer: self.weights[layer] for layer in kept}
+        return ContentTerm({k: self.targets[k] for k in kept}, weights) if kept else None
+
     def __call__(self, image, features):
         parts = {
             f"/{layer}": self.weights[layer] * ((features[layer] - target) ** 2).sum()
@@ -165,6 +191,9 @@ class TotalVariationTerm:
     @property
     def layers(self):
         return ()
+
+    def only(self, layers):
+        return None if layers else self
 
     def __call__(self, image, features):
         rows, columns = image[1:] - image[:-1], image[:, 1:] - image[:, :-1]

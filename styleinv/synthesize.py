@@ -5,6 +5,7 @@ The only place that sees all the nouns: network, objective, parameters, solver, 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ from styleinv import images
 from styleinv.minimize import Snapshot, Solver, minimize
 from styleinv.objective import Objective
 from styleinv.parameters import Parameters
-from styleinv.vgg import VGG
+from styleinv.vgg import VGG, layer_stride
 
 
 class Stage(NamedTuple):
@@ -64,16 +65,61 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageLoss:
-    """params, (network, objective) -> loss and terms. Equal ones share their compiled step."""
+    """params, (network, objective) -> loss and terms. Equal ones share their compiled step.
+
+    Attributes:
+        decode: params -> image.
+        rematerialize: compute the features of a block again when its gradient is due, instead of
+            keeping those of all blocks.
+    """
 
     decode: Callable[[jax.Array], jax.Array]
+    rematerialize: bool = False
 
     def __call__(
         self, params: jax.Array, problem: tuple[VGG, Objective]
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         network, objective = problem
         image = self.decode(params)
+        if self.rematerialize:
+            return _by_blocks(network, objective, image)
         return objective(image, network(image, objective.layers))
+
+
+def _by_blocks(
+    network: VGG, objective: Objective, image: jax.Array
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The objective as a sum over the network's blocks, of which only the inputs are kept."""
+    loss, values = objective.only(())(image, {})
+    x = network.enter(image)
+    for _, group in groupby(network.up_to(objective.layers), key=layer_stride):
+        names = tuple(group)
+        (part, more), x = _block(x, network, objective.only(names), names)
+        loss, x = loss + part, x + 0 * part
+        values |= {name: values.get(name, 0.0) + value for name, value in more.items()}
+    return loss, values
+
+
+def _pass_block(x, network: VGG, share: Objective, names: tuple[str, ...]):
+    features, x = network.pass_through(x, names, share.layers)
+    return share(jnp.zeros(()), features), x
+
+
+def _block_forward(x, network, share, names):
+    return _pass_block(x, network, share, names), (x, network, share)
+
+
+def _block_backward(names, residual, cotangent):
+    x, network, share = residual
+    # XLA would see that this was computed before, and keep that instead: on CPU no barrier lasts.
+    # A zero that it cannot know makes it new, and lets it begin only when the cotangent is there.
+    x = x + 0 * cotangent[1].reshape(-1)[0]
+    _, pull = jax.vjp(lambda x: _pass_block(x, network, share, names), x)
+    return (*pull(cotangent), None, None)
+
+
+_block = jax.custom_vjp(_pass_block, nondiff_argnums=(3,))
+_block.defvjp(_block_forward, _block_backward)
 
 
 def synthesize(
@@ -84,6 +130,7 @@ def synthesize(
     solver_for: Callable[[int], Solver],
     *,
     keep_details: bool = False,
+    rematerialize: bool = False,
     resume: Position | None = None,
 ) -> Iterator[Frame]:
     """Yields every step of every stage.
@@ -99,9 +146,10 @@ def synthesize(
         keep_details: whether a later stage starts from its own `start` plus the change that the
             stage before made to its one. Right where the starts are the same picture, whose
             details would be lost with the resized image; not for noise.
+        rematerialize: half the memory for more time, see `ImageLoss`.
         resume: the position to go on from; bit for bit what an undisturbed run would do.
     """
-    loss = ImageLoss(parameters.decode)
+    loss = ImageLoss(parameters.decode, rematerialize)
     image = None
     for index, stage in enumerate(stages):
         earlier = sum(s.steps for s in stages[:index])
@@ -120,7 +168,9 @@ def synthesize(
         params, done = parameters.init(jnp.asarray(image)), None
         if resume and index == resume.stage:
             params, done = _restore(loss, params, problem, solver, resume)
-        for snapshot in minimize(loss, params, problem, solver, stage.steps, resume=done):
+        for snapshot in minimize(
+            loss, params, problem, solver, stage.steps, frugal=rematerialize, resume=done
+        ):
             params = snapshot.params
             step = snapshot.step
             yield Frame(index, stage.resolution, step, earlier + step, snapshot, parameters.decode)

@@ -91,28 +91,45 @@ class VGG(nnx.Module):
         Raises:
             ValueError: for a layer that the network does not have.
         """
-        features, x = {}, image @ self.matrix[...] + self.offset[...][None, None]
-        missing = set(layers)
-        if PIXELS in missing:
-            features[PIXELS] = image
-            missing.discard(PIXELS)
-        for name in self.layers:
-            if not missing:
-                break
-            if name.endswith("_1") and name != "relu1_1":
-                x = pool(x, self.pooling)
+        missing = set(layers) - set(self.layers) - {PIXELS}
+        if missing:
+            raise ValueError(f"the network ends at {self.layers[-1]}: no {', '.join(missing)}")
+        features, _ = self.pass_through(self.enter(image), self.up_to(layers), layers)
+        return features | ({PIXELS: image} if PIXELS in layers else {})
+
+    def enter(self, image: jax.Array) -> jax.Array:
+        """f32[h, w, 3], the image as the weights expect it."""
+        return image @ self.matrix[...] + self.offset[...][None, None]
+
+    def up_to(self, layers: Sequence[str]) -> tuple[str, ...]:
+        """All of the network's layers up to the deepest of those."""
+        depth = max((self.layers.index(x) + 1 for x in layers if x != PIXELS), default=0)
+        return self.layers[:depth]
+
+    def pass_through(
+        self, x: jax.Array, names: Sequence[str], wanted: Sequence[str]
+    ) -> tuple[dict[str, jax.Array], jax.Array]:
+        """({layer: features} of what is wanted, what comes out at the end) of successive layers.
+
+        What comes out of the last layer of a block is pooled.
+
+        Args:
+            x: what came out before the first of `names`, or of `enter`.
+        """
+        features = {}
+        for name in names:
             conv = name.replace("relu", "conv")
             filters: FilterBank = self.filters[conv].get_value()
             border = 1
             if name == "relu1_1" and self.padding == "replicate":
                 x, border = jnp.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge"), 0
             x = convolve_relu(x, filters, self.biases[conv][...], border)
-            if name in missing:
+            if name in wanted:
                 features[name] = x
-                missing.discard(name)
-        if missing:
-            raise ValueError(f"the network ends at {self.layers[-1]}: no {', '.join(missing)}")
-        return features
+            deeper = self.layers[self.layers.index(name) + 1 :]
+            if deeper and layer_stride(deeper[0]) > layer_stride(name):
+                x = pool(x, self.pooling)
+        return features, x
 
 
 @partial(jax.jit, static_argnames="layers")
