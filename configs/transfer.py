@@ -1,6 +1,6 @@
 """Restyles a photograph with a picture, several, or a learned style.
 
-    python -m experiments.transfer --config=transfer --config.content=photo.jpg --config.style=a.jpg
+    python -m experiments.transfer --config=transfer --config.content=a.jpg --config.style=b.jpg
 
 Without --config.style, it takes the style of the demo dataset.
 """
@@ -14,6 +14,5 @@ def get_config() -> Config:
         optimizer=Optimizer(parameters="waves", memory=50),
         resolution=512,
         steps=(80, 80),
-        alpha=1e-3,
-        tv=0.0,
+        tv=0.05,
     )

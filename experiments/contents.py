@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,15 +31,17 @@ class Content(NamedTuple):
         item: where it is, and its masks.
         name: what its files are called, without an extension.
         regions: "all", or those of its masks that are not empty.
+        alpha: the weight of the content term.
     """
 
     item: "Item"
     name: str
     regions: tuple[str, ...]
+    alpha: float
 
 
 def find_contents(config: Config) -> list[Content]:
-    """The photographs, checked, with names that are all different.
+    """The photographs, once for each alpha, checked, with names that are all different.
 
     Raises:
         InputError: for whatever of them cannot be used.
@@ -59,15 +62,20 @@ def find_contents(config: Config) -> list[Content]:
     refuse_narrow(config, items, checked)
     warn_of_small(config, items, checked)
     contents: list[Content] = []
+    names: list[str] = []
     for item, one in zip(items, checked, strict=True):
         regions, shape = list(item.masks) or [masks.ALL], (one.height, one.width)
         found = {r: masks.read(item.masks, r, shape, item.path) for r in item.masks}
         if found and (1 - np.sum(list(found.values()), axis=0)).mean() > 1e-3:
             regions.append(masks.REST)
         stem = re.sub(r"[^\w.-]+", "_", Path(item.name).stem) or "photo"
-        taken = {content.name for content in contents}
-        name = next(n for n in (stem, *(f"{stem}-{i}" for i in range(2, 10**6))) if n not in taken)
-        contents.append(Content(item, name, tuple(regions)))
+        name = next(n for n in chain([stem], (f"{stem}-{i}" for i in count(2))) if n not in names)
+        names.append(name)
+        several = len(config.alpha) > 1
+        contents += [
+            Content(item, f"{name}_alpha{alpha:g}" if several else name, tuple(regions), alpha)
+            for alpha in config.alpha
+        ]
     return contents
 
 
@@ -123,5 +131,5 @@ def recolored(config: Config, source: Source, content: Content, taken: "Photo") 
 
 def output_name(config: Config, content: Content) -> str:
     """Of the stylized picture, in the run's folder: by the photo's name if there may be several."""
-    single = os.path.isfile(config.content.path)
+    single = len(config.alpha) == 1 and os.path.isfile(config.content.path)
     return "stylized.png" if single else f"stylized/{content.name}.png"

@@ -73,7 +73,7 @@ def execute(request: cli.Request) -> int:
     ):
         LOG.info("run folder %s", folder)
         for index, content in enumerate(contents):
-            facts = {"seed": seed, "content": content.name}
+            facts = {"seed": seed, "content": content.name, "alpha": content.alpha}
             task = Task(index, content.name, f"restyling {content.name}", facts)
             if is_done(config, run, task):
                 continue
@@ -187,7 +187,7 @@ def problem_of(
     def content_at(resolution) -> ContentTerm:
         photo = jnp.asarray(view(held, resolution))
         features = extract(network, photo, tuple(config.content.layers))
-        return content_term(features, config.content.normalization, config.alpha)
+        return content_term(features, config.content.normalization, content.alpha)
 
     def style_at(resolution) -> StyleTerm | RegionsTerm:
         masks = region_masks(content, taken.image.shape[:2], layers, resolution)

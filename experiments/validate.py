@@ -53,7 +53,7 @@ def validate(config: Config) -> None:
         ("config.dataset.seed", config.dataset.seed, 0),
         ("config.optimizer.memory", config.optimizer.memory, 1),
         ("config.checkpoint_every", config.checkpoint_every, 1),
-        ("config.alpha", config.alpha, 0),
+        *(("config.alpha", alpha, 0) for alpha in config.alpha),
         ("config.beta", config.beta, 0),
         ("config.tv", config.tv, 0),
         ("config.start.contrast", config.start.contrast, 0),
@@ -72,11 +72,12 @@ def validate(config: Config) -> None:
             raise InputError(f"{name} (={value}) must be more than 0")
     if factors and not any(factors):
         raise InputError("config.style.layer_factors are all zero; give some layer a weight")
-    for name, values in (("steps", config.steps), ("seeds", config.seeds)):
+    lists = {"steps": config.steps, "seeds": config.seeds, "alpha": config.alpha}
+    for name, values in lists.items():
         if not values:
             raise InputError(f"config.{name} is empty; give at least one number")
-    if len(set(config.seeds)) < len(config.seeds):
-        raise InputError("config.seeds names a seed twice")
+        if name != "steps" and len(set(values)) < len(values):
+            raise InputError(f"config.{name} names a number twice")
     least = math.ceil(16 * 2 ** (len(config.steps) - 1) / min(1, config.style.scale))
     if config.resolution < least:
         raise InputError(

@@ -70,7 +70,7 @@ class Config:
     optimizer: Optimizer = field(default_factory=Optimizer)
     resolution: int = 256  # side of the style image in pixels; of a photo, the root of its area
     steps: tuple[int, ...] = (80, 80, 80)  # per stage; each stage has twice the resolution before
-    alpha: float = 1.0  # weight of the content term
+    alpha: tuple[float, ...] = (1e-3,)  # weight of the content term; one picture for each
     beta: float = 1.0  # weight of the style term
     tv: float = 0.3  # weight of total variation (mean squared differences)
     seeds: tuple[int, ...] = (0,)  # one style image each; the one with the least loss is kept

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -71,11 +72,25 @@ def test_config_opens_with_its_title_and_its_command(name):
     title, blank, *rest = importlib.import_module(f"configs.{name}").__doc__.splitlines()
     assert title.endswith(".")
     assert blank == ""
-    command = f"python -m experiments.learn_style --config={name}"
-    assert [line for line in rest if line.strip().startswith(command)]
+    command = rf" *python -m experiments\.(learn_style|transfer) --config={name}( .*)?"
+    assert [line for line in rest if re.fullmatch(command, line)]
 
 
-@pytest.mark.parametrize("name", NAMES)
+TRANSFER = [name for name in NAMES if cli.config_by_name(name).start.image == "content"]
+
+
+@pytest.mark.parametrize("name", [*TRANSFER, "gatys2016"])
+def test_config_of_a_transfer_runs_for_one_step(restyle, tmp_path, pictures, name):
+    words = [word.format(tmp=tmp_path) for word in SMALL]
+    words += [f"--config={name}", f"--config.content={pictures}/a.png"]
+    assert restyle([*words, f"--workdir={tmp_path}/run"]) == 0
+    rows = read_json(tmp_path / "run" / "results.json")["pictures"]
+    assert len(rows) == len(cli.config_by_name(name).alpha)
+    assert all((tmp_path / "run" / row["output"]).is_file() for row in rows)
+    assert np.isfinite([row["loss"] for row in rows]).all()
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(TRANSFER)))
 def test_config_runs_for_one_step(run, name):
     folder = run(f"--config={name}")
     assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == FILES
