@@ -11,6 +11,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from experiments import targets
 from experiments.inputs import refuse_narrow, warn_of_small
 from experiments.targets import Source
 from styleinv.config import Config
@@ -77,6 +78,31 @@ def find_contents(config: Config) -> list[Content]:
             for alpha in config.alpha
         ]
     return contents
+
+
+def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Source]:
+    """{region: source} for the regions of all contents; the rest may be without.
+
+    Raises:
+        InputError: if a region that has a name has no style.
+    """
+    from styleinv.masks import REST
+
+    regions = list(dict.fromkeys(region for content in contents for region in content.regions))
+    sources = targets.find_sources(config, regions)
+    missing = [region for region in regions if region not in sources and region != REST]
+    if missing:
+        raise InputError(
+            f"there is no style for the region {missing[0]}; "
+            f"write --config.style={missing[0]}=FILE, or give the style's picture such a mask"
+        )
+    given = [str(source.given) for source in sources.values() if source.given]
+    if config.content.original_colors == "match" and given:
+        raise InputError(
+            f"config.content.original_colors (=match) needs the style's pictures, and {given[0]} "
+            "holds none; choose luminance"
+        )
+    return sources
 
 
 def view(image: "np.ndarray", resolution: int) -> "np.ndarray":

@@ -89,8 +89,10 @@ def learn(
     if is_done(config, run, task):
         return True
     problem = problem_of(config, network, styles, seed)
-    total = sum(config.steps)
-    return any(frame.count == total for frame in optimize(config, run, task, problem, stop))
+    finished = False
+    for frame in optimize(config, run, task, problem, stop):
+        finished = frame.count == sum(config.steps)
+    return finished
 
 
 def problem_of(config: Config, network: "VGG", styles: Mapping[int, "Style"], seed: int) -> Problem:

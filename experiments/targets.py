@@ -102,7 +102,9 @@ def _read_path(config: Config) -> tuple[list["Item"], dict[str, Path]]:
                 "put a metadata.csv beside them"
             )
         items = [items[0]._replace(masks=masks.parse(config.dataset.masks))]
-    if config.dataset.weights and not files:
+    if not items:
+        return [], files
+    if config.dataset.weights:
         items = dataset.reweigh(items, config.dataset.weights)
     return dataset.subset(items, config.dataset.size, config.dataset.seed), files
 

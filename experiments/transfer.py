@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import cli, targets
-from experiments.contents import Content, find_contents, output_name, recolored, region_masks, view
+from experiments.contents import (
+    Content,
+    find_contents,
+    find_sources,
+    output_name,
+    recolored,
+    region_masks,
+    view,
+)
 from experiments.inputs import load_network, refuse_large, stages_of
 from experiments.optimize import Problem, Task, is_done, optimize
 from experiments.targets import Source, seen_at
@@ -86,31 +94,6 @@ def execute(request: cli.Request) -> int:
     return cli.stopped(request, folder, stop())
 
 
-def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Source]:
-    """{region: source} for the regions of all contents; the rest may be without.
-
-    Raises:
-        InputError: if a region that has a name has no style.
-    """
-    from styleinv.masks import REST
-
-    regions = list(dict.fromkeys(region for content in contents for region in content.regions))
-    sources = targets.find_sources(config, regions)
-    missing = [region for region in regions if region not in sources and region != REST]
-    if missing:
-        raise InputError(
-            f"there is no style for the region {missing[0]}; "
-            f"write --config.style={missing[0]}=FILE, or give the style's picture such a mask"
-        )
-    given = [str(source.given) for source in sources.values() if source.given]
-    if config.content.original_colors == "match" and given:
-        raise InputError(
-            f"config.content.original_colors (=match) needs the style's pictures, and {given[0]} "
-            "holds none; choose luminance"
-        )
-    return sources
-
-
 def restyle(
     config: Config,
     network: "VGG",
@@ -139,9 +122,10 @@ def restyle(
             return False
         styles[region] = found
     problem = problem_of(config, network, content, taken, styles)
-    total = sum(config.steps)
+    finished = False
     for frame in optimize(config, run, task, problem, stop):
-        if frame.count == total:
+        finished = frame.count == sum(config.steps)
+        if finished:
             image = frame.image
             if config.content.original_colors == "luminance":
                 image = colors.with_colors_of(image, view(taken.image, config.resolution))
@@ -153,8 +137,7 @@ def restyle(
             objective, seen = problem.at(config.resolution)[1], view(taken.image, config.resolution)
             row |= measured(config, network, objective, seen, images.read(output))
             run.write(f"results/{content.name}.json", row)
-            return True
-    return False
+    return finished
 
 
 def problem_of(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.fft import dctn, idctn
 
 _MARGIN = 1 / 512  # half of an 8-bit level: black and white stay within reach of a gradient
 
@@ -34,13 +35,16 @@ _NEUTRAL = 0.25  # cycles per pixel; the frequency that neither gains nor loses
 
 
 def _weigh(image: jax.Array, exponent: float) -> jax.Array:
-    """Each frequency f of each channel times ((f + knee) / (neutral + knee)) ** exponent."""
+    """Each frequency f of each channel times ((f + knee) / (neutral + knee)) ** exponent.
+
+    Waves are cosines: the picture goes on as in a mirror. With the periodic ones of a Fourier
+    transform, what happens at one border would be felt at the opposite one.
+    """
     height, width, _ = image.shape
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
-    gain = ((frequency + _KNEE) / (_NEUTRAL + _KNEE)) ** exponent
-    planes = jnp.moveaxis(image, 2, 0)
-    planes = jnp.fft.irfft2(jnp.fft.rfft2(planes) * gain[None].astype(np.float32), (height, width))
-    return jnp.moveaxis(planes, 0, 2)
+    y, x = np.arange(height) / (2 * height), np.arange(width) / (2 * width)  # cycles per pixel
+    gain = ((np.hypot(y[:, None], x[None]) + _KNEE) / (_NEUTRAL + _KNEE)) ** exponent
+    waves = dctn(image, axes=(0, 1), norm="ortho") * gain[..., None].astype(np.float32)
+    return idctn(waves, axes=(0, 1), norm="ortho")
 
 
 def _waves_init(image: jax.Array) -> jax.Array:

@@ -177,7 +177,7 @@ def halves(tmp_path):
 
 
 def test_transfer_gives_each_region_its_style(run, halves):
-    words = ("--config.steps=15", "--config.alpha=0")
+    words = ("--config.steps=30", "--config.alpha=0", "--config.tv=0")
     style = "--config.style=left={pictures}/b.png,rest={pictures}/c.png"
     folder = run(ONE[0], "--config.content.masks=left={tmp}/left.png", style, *words)
     (row,) = results(folder)["pictures"]
