@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from experiments import targets
-from experiments.inputs import refuse_narrow, warn_of_small
+from experiments.inputs import refuse_narrow, stages_of, warn_of_small
 from experiments.targets import Source
+from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
 
@@ -72,6 +73,9 @@ def find_contents(config: Config) -> list[Content]:
         stem = re.sub(r"[^\w.-]+", "_", Path(item.name).stem) or "photo"
         name = next(n for n in chain([stem], (f"{stem}-{i}" for i in count(2))) if n not in names)
         names.append(name)
+        for stage in stages_of(config):  # finds regions that vanish
+            content = Content(item, name, tuple(regions), 0)
+            region_masks(content, shape, style_layers(config), stage.resolution)
         several = len(config.alpha) > 1
         contents += [
             Content(item, f"{name}_alpha{alpha:g}" if several else name, tuple(regions), alpha)

@@ -92,6 +92,14 @@ def note_rank(config: Config) -> None:
         )
 
 
+def check_start(config: Config) -> None:
+    """Raises an InputError for a picture to start from that cannot be read."""
+    from styleinv import images
+
+    if config.start.image not in ("noise", "content"):
+        images.read(config.start.image)
+
+
 def refuse_large(config: Config) -> None:
     """Raises an InputError for a resolution that the memory is too small for."""
     from styleinv import memory, vgg

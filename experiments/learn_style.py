@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments import cli, targets
-from experiments.inputs import load_network, note_rank, refuse_large, stages_of
+from experiments.inputs import check_start, load_network, note_rank, refuse_large, stages_of
 from experiments.optimize import Problem, Task, image_name, is_done, optimize
 from experiments.validate import style_layers, validate
 from styleinv.config import Config
@@ -52,6 +52,7 @@ def execute(request: cli.Request) -> int:
         write_report(folder, source.items)
         return 0
     note_rank(config)
+    check_start(config)
     refuse_large(config)
     memory.keep_freed()
     compilation.keep_compiled()

@@ -22,7 +22,7 @@ from experiments.contents import (
     region_masks,
     view,
 )
-from experiments.inputs import load_network, refuse_large, stages_of
+from experiments.inputs import check_start, load_network, refuse_large, stages_of
 from experiments.optimize import Problem, Task, is_done, optimize
 from experiments.targets import Source, seen_at
 from experiments.validate import style_layers, validate
@@ -67,6 +67,7 @@ def execute(request: cli.Request) -> int:
     if record.finished(folder):  # killed before its very last file
         write_report(folder, contents, sources)
         return 0
+    check_start(config)
     refuse_large(config)
     memory.keep_freed()
     compilation.keep_compiled()

@@ -73,9 +73,9 @@ def validate(config: Config) -> None:
     if factors and not any(factors):
         raise InputError("config.style.layer_factors are all zero; give some layer a weight")
     lists = {"steps": config.steps, "seeds": config.seeds, "alpha": config.alpha}
-    for name, values in lists.items():
+    for name, values in (lists | {"content.layers": content.layers}).items():
         if not values:
-            raise InputError(f"config.{name} is empty; give at least one number")
+            raise InputError(f"config.{name} is empty; give at least one")
         if name != "steps" and len(set(values)) < len(values):
             raise InputError(f"config.{name} names a number twice")
     least = math.ceil(16 * 2 ** (len(config.steps) - 1) / min(1, config.style.scale))

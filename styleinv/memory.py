@@ -30,7 +30,7 @@ def keep_freed() -> None:
 
 
 def needed(layers: Sequence[str], pixels: int, pairs: int, *, rematerialize: bool = False) -> float:
-    """Bytes that optimizing an image takes at most, within a fifth (docs/performance.md).
+    """Bytes that optimizing an image takes at most, within a quarter (docs/performance.md).
 
     Args:
         layers: all that the network computes.
@@ -40,7 +40,7 @@ def needed(layers: Sequence[str], pixels: int, pairs: int, *, rematerialize: boo
     features = sum(4 * layer_channels(layer) / layer_stride(layer) ** 2 for layer in layers)
     # Features and their gradients, as XLA's own analysis counts them; the solver's state, once
     # more while it is saved; the network, Python and its libraries.
-    work = (1.4 if rematerialize else 2.8) * features
+    work = (1.7 if rematerialize else 2.8) * features
     return pixels * (work + 2 * 12 * (2 * pairs + 8)) + 1.5e9
 
 

@@ -311,10 +311,10 @@ CONFIG = {
         ["--config.optimizer.learning_rate=nan"],
         r"learning_rate \(=nan\) must be more t",
     ),
-    "no steps": (["--config.steps=()"], r"config\.steps is empty; give at least one number"),
+    "no steps": (["--config.steps=()"], r"config\.steps is empty; give at least one"),
     "zero steps": (["--config.steps=2,0"], r"config\.steps \(=0\) must be 1 or more"),
     "negative steps": (["--config.steps=-3"], r"config\.steps \(=-3\) must be 1 or more"),
-    "no seeds": (["--config.seeds=()"], r"config\.seeds is empty; give at least one number"),
+    "no seeds": (["--config.seeds=()"], r"config\.seeds is empty; give at least one"),
     "seed twice": (["--config.seeds=3,3"], r"config\.seeds names a seed twice"),
     "negative seed": (["--config.seeds=-1"], r"config\.seeds \(=-1\) must be 0 or more"),
     "never a checkpoint": (

@@ -1,0 +1,170 @@
+"""What a person may get wrong about a transfer: one line, exit status 2, and nothing is written."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleinv import memory
+
+BASE = (
+    "--config=transfer",
+    "--workdir={tmp}/run",
+    "--config.network.weights=random",
+    "--config.style.layers=relu1_1,relu3_1",
+    "--config.content.layers=relu2_1",
+    "--config.resolution=32",
+    "--config.steps=1",
+)
+CONTENT, STYLE = "--config.content={tmp}/pictures/a.png", "--config.style={tmp}/pictures/b.png"
+MASK = "--config.content.masks=sky={tmp}/sky.png"
+TABLE = {
+    "no content": (
+        [STYLE],
+        r"there is no photo to restyle; give one: --config\.cont",
+    ),
+    "content missing": (["--config.content=none.jpg", STYLE], r"none\.jpg does not exist"),
+    "content broken": (
+        ["--config.content={tmp}/text.png", STYLE],
+        r"text\.png is not a readable",
+    ),
+    "style missing": ([CONTENT, "--config.style=none.jpg"], r"none\.jpg does not exist"),
+    "two seeds": (
+        [CONTENT, STYLE, "--config.seeds=0,1"],
+        r"config\.seeds has 2 seeds; a transf",
+    ),
+    "two equal alphas": (
+        [CONTENT, STYLE, "--config.alpha=1,1"],
+        r"config\.alpha names a number",
+    ),
+    "no content layer": (
+        [CONTENT, STYLE, "--config.content.layers=()"],
+        r"layers is empty",
+    ),
+    "unknown normalization": (
+        [CONTENT, STYLE, "--config.content.normalization=means"],
+        r"config\.content\.normalization \(=means\) is not known; did you mean mean\?",
+    ),
+    "unknown colors": (
+        [CONTENT, STYLE, "--config.content.original_colors=luma"],
+        r"original_colors \(=luma\) is not known; .*options are no, luminance, match",
+    ),
+    "bits": ([CONTENT, STYLE, "--config.content.bits=12"], r"bits \(=12\) must be 0, 8 or 16"),
+    "start missing": ([CONTENT, STYLE, "--config.start.image=no.png"], r"no\.png does not exist"),
+    "region without style": (
+        [CONTENT, STYLE, MASK],
+        r"no style for the region sky; write",
+    ),
+    "style for no region": (
+        [CONTENT, "--config.style=sea={tmp}/pictures/b.png"],
+        r"there is a style for the region sea, but no such region; regions are all",
+    ),
+    "masks of a folder": (
+        ["--config.content={tmp}/pictures", STYLE, MASK],
+        r"config\.content\.masks are for one photo, and there are 4; put a metadata\.csv beside",
+    ),
+    "mask missing": (
+        [CONTENT, "--config.content.masks=sky=no.png", "--config.style=sky={tmp}/pictures/b.png"],
+        r"no\.png does not exist",
+    ),
+    "mask of another size": (
+        [CONTENT, "--config.content.masks=sky={tmp}/wide.png", STYLE],
+        r"wide\.png is 65x48 pixels and its image 64x48; make them equal",
+    ),
+    "vanishing region": (
+        [CONTENT, "--config.content.masks=sky={tmp}/dot.png", STYLE],
+        r"vanishes at relu3_1: .* less than one is in the region; \d+x\d+ pixels would do, or sh",
+    ),
+    "match without pictures": (
+        [CONTENT, "--config.style={tmp}/s.safetensors", "--config.content.original_colors=match"],
+        r"original_colors \(=match\) needs the style's pictures, and \S*s\.safetensors holds none",
+    ),
+    "style file beside a picture": (
+        [CONTENT, "--config.style={tmp}/s.safetensors,{tmp}/pictures/b.png"],
+        r"has a style file beside others; write NAME=FILE to give each region its own",
+    ),
+}
+
+
+@pytest.fixture
+def attempt(restyle, capsys, tmp_path, pictures):
+    """A function: words -> exit status and standard error; the files of the table are there."""
+    for name, size, box in (("sky", 64, 30), ("wide", 65, 30), ("dot", 64, 3)):
+        mask = np.zeros((48, size), np.uint8)
+        mask[:box, :box] = 255
+        Image.fromarray(mask).save(tmp_path / f"{name}.png")
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "s.safetensors").write_bytes(b"")
+
+    def run(words):
+        status = restyle([word.format(tmp=tmp_path) for word in (*BASE, *words)])
+        return status, capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(("words", "message"), TABLE.values(), ids=TABLE)
+def test_a_bad_input_is_answered_in_one_line(attempt, tmp_path, words, message):
+    status, err = attempt(words)
+    last = err.splitlines()[-1]
+    assert status == 2
+    assert last.startswith("error: ")
+    assert re.search(message, last), last
+    assert "Traceback" not in err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "hint"),
+    [
+        (
+            2.9,
+            r"3 GB are free; config\.resolution=\d+ or config\.network\.rematerialize=true would",
+        ),
+        (1.51, r"2 GB are free; config\.resolution=\d+ would do"),
+    ],
+)
+def test_a_size_that_cannot_fit_is_refused_with_one_that_does(
+    attempt, tmp_path, monkeypatch, gigabytes, hint
+):
+    monkeypatch.setattr(memory, "free", lambda: gigabytes * 1e9)
+    words = [CONTENT, STYLE, "--config.resolution=800", "--config.optimizer.memory=2"]
+    status, err = attempt(words)
+    assert status == 2
+    assert re.search(rf"config\.resolution \(=800\) needs about \d GB of memory, and {hint}", err)
+    assert not (tmp_path / "run").exists()
+    best = int(re.findall(r"config\.resolution=(\d+)", err)[0])
+    status, err = attempt([*words, f"--config.resolution={best}", "--config.steps=1"])
+    assert "GB of memory" not in err
+
+
+def test_the_memory_that_is_needed_is_that_of_xla(network):
+    """The features' part of the estimate, against XLA's own analysis of a step."""
+    import jax
+    import jax.numpy as jnp
+
+    from styleinv import minimize, style
+    from styleinv.objective import Objective, style_term
+    from styleinv.parameters import PARAMETERS
+    from styleinv.synthesize import ImageLoss
+    from styleinv.vgg import layer_names
+
+    layers, side, pairs = layer_names()[:8], 512, 4
+    measured = style.measure(network, np.full((64, 64, 3), 0.5), layers, resolution=64)
+    problem = network, Objective({"style": style_term(measured, layers, "gram", "fine")})
+    params = jnp.zeros((side, side, 3))
+    for again, step in ((False, minimize._step), (True, minimize._frugal_step)):
+        loss, solver = ImageLoss(PARAMETERS["waves"].decode, again), minimize.LBFGS(pairs)
+        values = jax.eval_shape(loss, params, problem)[1]
+        state = jax.eval_shape(solver.init, params, values)
+        found = step.lower(loss, solver, params, state, problem).compile().memory_analysis()
+        state_bytes = 2 * 12 * (2 * pairs + 8)
+        actual = memory.needed(layers, side**2, pairs, rematerialize=again) - 1.5e9
+        desired = found.temp_size_in_bytes + state_bytes * side**2
+        assert 0.8 < actual / desired < 1.3, (again, actual / desired)
+
+
+def test_inputs_know_the_platforms_memory():
+    there = memory.free()
+    assert there is None or 1e8 < there < 1e14
