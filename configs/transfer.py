@@ -14,5 +14,4 @@ def get_config() -> Config:
         optimizer=Optimizer(parameters="waves", memory=50),
         resolution=512,
         steps=(80, 80),
-        tv=0.05,
     )

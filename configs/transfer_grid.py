@@ -15,5 +15,4 @@ def get_config() -> Config:
         resolution=384,
         steps=(80, 80),
         alpha=(1e-1, 1e-2, 1e-3, 1e-4, 1e-5),
-        tv=0.05,
     )
