@@ -5,7 +5,7 @@ The libraries are imported inside, so that `--help` stays quick.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -143,6 +143,27 @@ def region_masks(
         inside = layer_masks(mask, layers, f"{path} for the region {region}")
         found[region] = inside, float(mask.mean())
     return found
+
+
+def put_back(
+    image: "np.ndarray", photo: "np.ndarray", content: Content, styled: Container[str]
+) -> "np.ndarray":
+    """f32[h, w, 3]: the picture, with the photo as it was in regions that have no style.
+
+    Args:
+        photo: f32 of the file's own size.
+        styled: the regions that have one.
+    """
+    from styleinv import images, masks
+
+    height, width = image.shape[:2]
+    for region in content.regions:
+        if region not in styled:
+            path, shape = content.item.path, photo.shape[:2]
+            mask = masks.read(content.item.masks, region, shape, path)
+            inside = images.resize(mask, height, width)[..., None]
+            image = image + inside * (images.resize(photo, height, width) - image)
+    return image
 
 
 def recolored(config: Config, source: Source, content: Content, taken: "Photo") -> Source:

@@ -18,6 +18,7 @@ from experiments.contents import (
     find_contents,
     find_sources,
     output_name,
+    put_back,
     recolored,
     region_masks,
     view,
@@ -114,7 +115,7 @@ def restyle(
     styles = {}
     for region in content.regions:
         if region not in sources:
-            LOG.info("%s: no style for the %s, which is only held to the photo", task.name, region)
+            LOG.info("%s: there is no style for the %s: it stays as it is", task.name, region)
             continue
         source = recolored(config, sources[region], content, taken)
         origin = targets.origin_of(config, digest, source)
@@ -127,7 +128,7 @@ def restyle(
     for frame in optimize(config, run, task, problem, stop):
         finished = frame.count == sum(config.steps)
         if finished:
-            image = frame.image
+            image = put_back(frame.image, taken.image, content, styles)
             if config.content.original_colors == "luminance":
                 image = colors.with_colors_of(image, view(taken.image, config.resolution))
             bits = config.content.bits or taken.bits

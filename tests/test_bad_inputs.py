@@ -315,7 +315,7 @@ CONFIG = {
     "zero steps": (["--config.steps=2,0"], r"config\.steps \(=0\) must be 1 or more"),
     "negative steps": (["--config.steps=-3"], r"config\.steps \(=-3\) must be 1 or more"),
     "no seeds": (["--config.seeds=()"], r"config\.seeds is empty; give at least one"),
-    "seed twice": (["--config.seeds=3,3"], r"config\.seeds names a seed twice"),
+    "seed twice": (["--config.seeds=3,3"], r"config\.seeds names a number twice"),
     "negative seed": (["--config.seeds=-1"], r"config\.seeds \(=-1\) must be 0 or more"),
     "never a checkpoint": (
         ["--config.checkpoint_every=0"],

@@ -65,7 +65,7 @@ def test_transfer_leaves_the_files_it_promises(run, capsys):
     }  # fmt: skip
     assert images.read(folder / "stylized.png").shape == (28, 37, 3)  # of 48 x 64
     (row,) = results(folder)["pictures"]
-    assert row["loss"] == pytest.approx(row["content"] + row["style"], rel=1e-5)
+    assert row["loss"] == pytest.approx(row["content"] + row["style"] + row["tv"], rel=1e-5)
     assert list(row["regions"]["all"]["layers"]) == ["relu1_1", "relu2_1"]
     total = row["regions"]["all"]["total"]
     assert total["stylized"] < total["photo"]
@@ -164,6 +164,23 @@ def test_transfer_keeps_names_apart(run, tmp_path, pictures):
     assert outputs == ["x-2.png", "x.png", "x_y.png"]
 
 
+@pytest.mark.parametrize("network", ["vgg16", "vgg19"])
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("padding", ["replicate", "zeros"])
+def test_transfer_runs_on_each_network(run, network, pooling, padding):
+    words = (f"--config.network.name={network}", f"--config.network.pooling={pooling}")
+    folder = run(*ONE, *words, f"--config.network.padding={padding}", "--config.steps=2")
+    losses = [line["loss"] for line in metrics(folder)]
+    assert losses[1] < losses[0]
+
+
+def test_transfer_that_computes_features_again_goes_the_same_way(run):
+    kept = run(*ONE, name="kept")
+    again = run(*ONE, "--config.network.rematerialize=true", name="again")
+    losses = [[line["loss"] for line in metrics(folder)] for folder in (kept, again)]
+    np.testing.assert_allclose(*losses, rtol=1e-3)
+
+
 @pytest.fixture
 def halves(tmp_path):
     """left.png, white in the left half, and map.png, red there and blue elsewhere; 64 x 48."""
@@ -208,8 +225,9 @@ def test_transfer_leaves_a_region_without_style_as_it_is(run, halves, pictures):
     words = ("--config.content.masks=left={tmp}/left.png", "--config.style=left={pictures}/b.png")
     stylized = images.read(run(ONE[0], *words, "--config.steps=20") / "stylized.png")
     start = images.resize(images.read(pictures / "a.png"), *stylized.shape[:2])
-    change = np.abs(stylized - start).mean((0, 2))
-    assert change[25:].max() < 0.3 * change[:12].mean()
+    change = np.abs(stylized - start)
+    assert change[:, :12].mean() > 0.05
+    assert change[:, 23:].max() < 1 / 255  # away from the seam, rounding only
 
 
 @pytest.mark.parametrize("kind", ["luminance", "match"])
