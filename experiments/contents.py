@@ -52,14 +52,7 @@ def find_contents(config: Config) -> list[Content]:
 
     from styleinv import dataset, masks
 
-    items = dataset.find(config.content.path)
-    if config.content.masks:
-        if len(items) != 1:
-            raise InputError(
-                f"config.content.masks are for one photo, and there are {len(items)}; "
-                "put a metadata.csv beside them"
-            )
-        items = [items[0]._replace(masks=masks.parse(config.content.masks))]
+    items = targets.with_masks(dataset.find(config.content.path), "content", config.content.masks)
     checked = dataset.check(items)
     refuse_narrow(config, items, checked)
     warn_of_small(config, items, checked)

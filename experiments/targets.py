@@ -95,18 +95,30 @@ def _read_path(config: Config) -> tuple[list["Item"], dict[str, Path]]:
             f"config.dataset.path (={path}) has a style file beside others; "
             "write NAME=FILE to give each region its own"
         )
-    if config.dataset.masks:
-        if len(items) != 1:
-            raise InputError(
-                f"config.dataset.masks are for one picture, and there are {len(items)}; "
-                "put a metadata.csv beside them"
-            )
-        items = [items[0]._replace(masks=masks.parse(config.dataset.masks))]
+    items = with_masks(items, "dataset", config.dataset.masks)
     if not items:
         return [], files
     if config.dataset.weights:
         items = dataset.reweigh(items, config.dataset.weights)
     return dataset.subset(items, config.dataset.size, config.dataset.seed), files
+
+
+def with_masks(items: list["Item"], group: str, texts: Sequence[str]) -> list["Item"]:
+    """The single picture of config.GROUP with the masks of config.GROUP.masks, if there are any.
+
+    Raises:
+        InputError: if there are masks and more pictures than one.
+    """
+    from styleinv import masks
+
+    if not texts:
+        return items
+    if len(items) != 1:
+        raise InputError(
+            f"config.{group}.masks are for one picture, and there are {len(items)}; "
+            "put a metadata.csv beside them"
+        )
+    return [items[0]._replace(masks=masks.parse(texts))]
 
 
 def origin_of(config: Config, digest: str, source: Source) -> "Origin":

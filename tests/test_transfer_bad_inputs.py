@@ -62,7 +62,7 @@ TABLE = {
     ),
     "masks of a folder": (
         ["--config.content={tmp}/pictures", STYLE, MASK],
-        r"config\.content\.masks are for one photo, and there are 4; put a metadata\.csv beside",
+        r"config\.content\.masks are for one picture, and there are 4; put a metadata\.csv beside",
     ),
     "mask missing": (
         [CONTENT, "--config.content.masks=sky=no.png", "--config.style=sky={tmp}/pictures/b.png"],
