@@ -14,4 +14,5 @@ def get_config() -> Config:
         optimizer=Optimizer(parameters="waves", memory=50),
         resolution=512,
         steps=(80, 80),
+        alpha=(1e-4,),
     )

@@ -208,7 +208,7 @@ def content_term(
     Args:
         features: {layer: f32[h_l, w_l, c_l]} of the photograph.
         normalization: what squared differences are multiplied by, at each of L layers,
-            "relative": 10 / (L sum target^2), independent of weights, size and layer; the ten puts
+            "relative": 100 / (L sum target^2), independent of weights, size and layer; that puts
                 the usual range of alpha / beta, 1e-1 to 1e-5, where it is in the literature;
             "gatys": 1 / (2 L), equation 1 of Gatys et al. 2016, which grows with the size;
             "mean": 1 / (L M N), the mean over M positions and N channels.
@@ -221,7 +221,7 @@ def content_term(
         options = ", ".join(CONTENT_NORMALIZATIONS)
         raise ValueError(f"`normalization` (={normalization}) must be one of {options}")
     divisor: Callable[[jax.Array], Any] = {
-        "relative": lambda target: (target**2).sum() / 10,
+        "relative": lambda target: (target**2).sum() / 100,
         "gatys": lambda target: 2.0,
         "mean": lambda target: target.size,
     }[normalization]

@@ -201,7 +201,7 @@ def test_content_term_follows_its_formula(normalization):
     targets = {"relu1_1": generator.random((4, 6, 8)), "relu2_1": generator.random((2, 3, 16))}
     features = {layer: x + generator.random(x.shape) for layer, x in targets.items()}
     scale = {
-        "relative": lambda t: 10 / (2 * (t**2).sum()),
+        "relative": lambda t: 100 / (2 * (t**2).sum()),
         "gatys": lambda t: 1 / (2 * 2),
         "mean": lambda t: 1 / (2 * t.size),
     }[normalization]
