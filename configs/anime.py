@@ -2,7 +2,7 @@
 
     python -m experiments.learn_style --config=anime
 
-Three minutes on two cores; all 16 layers of VGG19, white noise, 64 -> 128 -> 256 px.
+Two minutes on two cores; all 16 layers of VGG19, white noise, 64 -> 128 -> 256 px.
 """
 
 from styleinv.config import Config
