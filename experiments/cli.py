@@ -14,7 +14,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, get_args, get_type_hints
 
@@ -94,8 +94,9 @@ def parse(experiment: str, words: Sequence[str]) -> Request:
 
     given, words = words, [_long(word) for word in words]
     _check_words(words)
+    lists = {name for name, _, kind, _ in fields(Config()) if kind == tuple[str, ...]}
     # The last value of a flag counts (ml_collections would add up lists), the config comes first.
-    last = {word.partition("=")[0]: _quoted(word) for word in words}
+    last = {word.partition("=")[0]: _quoted(word, lists) for word in words}
     line = [experiment, *sorted(last.values(), key=lambda word: not word.startswith("--config="))]
     values = flags.FlagValues()
     config_flags.DEFINE_config_dataclass(
@@ -168,11 +169,10 @@ def _long(word: str) -> str:
     return f"--{_SHORT[flag]}={value}" if equals and flag in _SHORT else word
 
 
-def _quoted(word: str) -> str:
+def _quoted(word: str, lists: Container[str]) -> str:
     """A list of names as a Python tuple: ml_collections evaluates what it can, and `#` ends it."""
     flag, _, value = word.removeprefix("--").partition("=")
-    names = any(name == flag and kind == tuple[str, ...] for name, _, kind, _ in fields(Config()))
-    if not names or value.startswith("("):
+    if flag not in lists or value.startswith("("):
         return word
     return f"--{flag}={tuple(part.strip() for part in value.split(','))!r}"
 

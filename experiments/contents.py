@@ -5,21 +5,20 @@ The libraries are imported inside, so that `--help` stays quick.
 
 import os
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from experiments import targets
-from experiments.inputs import refuse_narrow, stages_of, warn_of_small
+from experiments.inputs import refuse_narrow, warn_of_covering, warn_of_small
+from experiments.problem import refuse_vanishing
 from experiments.targets import Source
-from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
 
 if TYPE_CHECKING:
-    import jax
     import numpy as np
 
     from styleinv.dataset import Item
@@ -48,8 +47,6 @@ def find_contents(config: Config) -> list[Content]:
     Raises:
         InputError: for whatever of them cannot be used.
     """
-    import numpy as np
-
     from styleinv import dataset, masks
 
     items = targets.with_masks(dataset.find(config.content.path), "content", config.content.masks)
@@ -58,22 +55,24 @@ def find_contents(config: Config) -> list[Content]:
     warn_of_small(config, items, checked)
     contents: list[Content] = []
     names: list[str] = []
+    covered = []
     for item, one in zip(items, checked, strict=True):
-        regions, shape = list(item.masks) or [masks.ALL], (one.height, one.width)
-        found = {r: masks.read(item.masks, r, shape, item.path) for r in item.masks}
-        if found and (1 - np.sum(list(found.values()), axis=0)).mean() > 1e-3:
-            regions.append(masks.REST)
+        shape, regions = (one.height, one.width), [masks.ALL]
+        found = masks.read_all(item.masks, list(item.masks), shape, item.path)
+        if found:
+            covered += [(item.masks[r], float(mask.mean())) for r, mask in found.items()]
+            regions = [*found, masks.REST] if masks.uncovered(found) else list(found)
+            found |= {r: masks.rest(found) for r in regions if r == masks.REST}
+            refuse_vanishing(config, found, partial(view_shape, *shape), str(item.path))
         stem = re.sub(r"[^\w.-]+", "_", Path(item.name).stem) or "photo"
         name = next(n for n in chain([stem], (f"{stem}-{i}" for i in count(2))) if n not in names)
         names.append(name)
-        for stage in stages_of(config):  # finds regions that vanish
-            content = Content(item, name, tuple(regions), 0)
-            region_masks(content, shape, style_layers(config), stage.resolution)
         several = len(config.alpha) > 1
         contents += [
             Content(item, f"{name}_alpha{alpha:g}" if several else name, tuple(regions), alpha)
             for alpha in config.alpha
         ]
+    warn_of_covering(covered)
     return contents
 
 
@@ -83,10 +82,16 @@ def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Sourc
     Raises:
         InputError: if a region that has a name has no style.
     """
-    from styleinv.masks import REST
+    from styleinv.masks import ALL, REST
 
-    regions = list(dict.fromkeys(region for content in contents for region in content.regions))
-    sources = targets.find_sources(config, regions)
+    regions = {region: region for content in contents for region in content.regions}
+    masked, of_style = set(regions) != {ALL}, list(config.dataset.region)
+    if of_style != [ALL] and (masked or len(of_style) > 1):
+        raise InputError(
+            f"config.dataset.region (={','.join(of_style)}) is more than one style for the photo; "
+            "config.content.masks say where each goes"
+        )
+    sources = targets.find_sources(config, regions if masked else {ALL: of_style[0]})
     missing = [region for region in regions if region not in sources and region != REST]
     if missing:
         raise InputError(
@@ -107,70 +112,63 @@ def view(image: "np.ndarray", resolution: int) -> "np.ndarray":
     from styleinv import images
 
     height, width = image.shape[:2]
+    return images.resize(image, *view_shape(height, width, resolution))
+
+
+def view_shape(height: int, width: int, resolution: int) -> tuple[int, int]:
+    """(h, w) of `view`."""
     scale = resolution / (height * width) ** 0.5
-    return images.resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def region_masks(
-    content: Content, shape: tuple[int, int], layers: Sequence[str], resolution: int
-) -> dict[str, tuple[dict[str, "jax.Array"], float]]:
-    """{region: ({layer: f32[h_l, w_l]}, share of the picture's area)}; empty without regions.
-
-    Args:
-        shape: (h, w) of the photograph's file.
-        resolution: at which it is seen.
-
-    Raises:
-        InputError: if a region vanishes at some layer.
-    """
+def region_masks(content: Content, shape: tuple[int, int]) -> "dict[str, np.ndarray]":
+    """{region: f32[h, w]} of a photograph of that shape; empty without regions."""
     from styleinv import masks
-    from styleinv.regions import layer_masks
 
     if content.regions == (masks.ALL,):
         return {}
-    found = {}
-    for region in content.regions:
-        path = content.item.path
-        mask = masks.read(content.item.masks, region, shape, path)
-        mask = view(mask, resolution)
-        inside = layer_masks(mask, layers, f"{path} for the region {region}")
-        found[region] = inside, float(mask.mean())
-    return found
+    return masks.read_all(content.item.masks, content.regions, shape, content.item.path)
 
 
 def put_back(
-    image: "np.ndarray", photo: "np.ndarray", content: Content, styled: Container[str]
+    image: "np.ndarray",
+    photo: "np.ndarray",
+    masks: "Mapping[str, np.ndarray]",
+    styled: Container[str],
 ) -> "np.ndarray":
     """f32[h, w, 3]: the picture, with the photo as it was in regions that have no style.
 
     Args:
-        photo: f32 of the file's own size.
+        photo: f32 of the file's own size, as {region: mask} are.
         styled: the regions that have one.
     """
-    from styleinv import images, masks
+    from styleinv import images
 
     height, width = image.shape[:2]
-    for region in content.regions:
+    for region, mask in masks.items():
         if region not in styled:
-            path, shape = content.item.path, photo.shape[:2]
-            mask = masks.read(content.item.masks, region, shape, path)
             inside = images.resize(mask, height, width)[..., None]
             image = image + inside * (images.resize(photo, height, width) - image)
     return image
 
 
-def recolored(config: Config, source: Source, content: Content, taken: "Photo") -> Source:
-    """The source as this photograph needs it: in its colors, if these are to be kept."""
+def recolored(
+    config: Config, sources: Mapping[str, Source], content: Content, taken: "Photo"
+) -> dict[str, Source]:
+    """The sources as this photograph needs them: in its colors, if these are to be kept."""
     from styleinv import colors
 
     kind = config.content.original_colors
-    if kind == "no" or source.given:
-        return source
+    if kind == "no":
+        return dict(sources)
     change = {"luminance": colors.match_luminance, "match": colors.match_colors}[kind]
-    return source._replace(
-        own=f"styles/{content.name}_{source.region}.safetensors",
-        recolor=partial(change, photo=view(taken.image, config.resolution)),
-    )
+    recolor = partial(change, photo=view(taken.image, config.resolution))
+    return {
+        name: source
+        if source.given
+        else source._replace(own=f"styles/{content.name}_{name}.safetensors", recolor=recolor)
+        for name, source in sources.items()
+    }
 
 
 def output_name(config: Config, content: Content) -> str:

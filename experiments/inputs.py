@@ -14,10 +14,12 @@ from styleinv.errors import InputError
 
 if TYPE_CHECKING:
     from styleinv.dataset import Checked, Item
+    from styleinv.masks import MaskFile
     from styleinv.synthesize import Stage
     from styleinv.vgg import VGG
 
 LOG = logging.getLogger("styleinv")
+_COVERING = 0.95  # share of a picture above which its mask is taken for an inverted one
 
 
 def refuse_narrow(
@@ -63,6 +65,26 @@ def warn_of_small(
             seen,
             ", ".join(small[:5]),
             ", ..." if len(small) > 5 else "",
+        )
+
+
+def warn_of_covering(masks: Sequence[tuple["MaskFile", float]]) -> None:
+    """Says which masks cover nearly all of their picture: a sign that white and black are swapped.
+
+    Args:
+        masks: files, and the share of its picture that each covers. Colors of a map are passed
+            over: they cannot be inverted.
+    """
+    gray = [(file, share) for file, share in masks if not file.color]
+    named = [f"{file.path.name} ({share:.0%})" for file, share in gray if share > _COVERING]
+    if named:
+        LOG.warning(
+            "%d of %d masks cover more than %.0f %% of their picture, and may be inverted: %s%s",
+            len(named),
+            len(gray),
+            100 * _COVERING,
+            ", ".join(named[:5]).replace("%", " %"),
+            ", ..." if len(named) > 5 else "",
         )
 
 

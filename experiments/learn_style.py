@@ -1,184 +1,210 @@
-"""Dataset -> the one style image that explains it.
+"""Dataset -> the one style image that explains it; or one for each of its regions.
 
     python -m experiments.learn_style --config=anime
     python -m experiments.learn_style --config=anime --config.dataset.path=my/pictures
+    python -m experiments.learn_style --config=anime_masked
 
 The libraries are imported where a run begins, so that `--help` and mistakes are answered at once.
 """
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments import cli, targets
-from experiments.inputs import check_start, load_network, note_rank, refuse_large, stages_of
-from experiments.optimize import Problem, Task, image_name, is_done, optimize
-from experiments.validate import style_layers, validate
+from experiments import cli, session, targets
+from experiments.inputs import note_rank, stages_of
+from experiments.layout import find_layout, placed_at, shape_of
+from experiments.optimize import Task, image_name, is_done, optimize
+from experiments.problem import Problem, Styles, objective, start_image, style_part
+from experiments.session import Found, Session
+from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
 
 if TYPE_CHECKING:
-    from styleinv.dataset import Item
-    from styleinv.record import Record
-    from styleinv.style import Style
-    from styleinv.vgg import VGG
+    import numpy as np
 
-LOG = logging.getLogger("styleinv")
+
+class Portrait(NamedTuple):
+    """One style image to learn.
+
+    Attributes:
+        name: what its files' names end with, "" if it is the only one.
+        regions: whose style it shows.
+        seed: of its noise.
+    """
+
+    name: str
+    regions: tuple[str, ...]
+    seed: int
+
+    @property
+    def snapshots(self) -> str:
+        """What the names of its snapshots begin with."""
+        return f"{self.name}_seed{self.seed}" if self.name else f"seed{self.seed}"
 
 
 def execute(request: cli.Request) -> int:
-    """Runs or resumes; everything of the user's is checked before anything is written."""
-    from styleinv import compilation, memory, record, tensorboard
-    from styleinv.interrupt import interruptible
+    """Runs or resumes; see `session.execute`."""
+    return session.execute(EXPERIMENT, request)
 
-    config = request.config
-    validate(config)
+
+def check(config: Config) -> None:
+    """Raises an InputError for what learn_style has no use for."""
     if config.content.path or config.start.image == "content":
         raise InputError(
             "config.content is for `python -m experiments.transfer`; learn_style has no photo"
         )
-    settings = asdict(config)
-    folder = request.workdir or record.default_folder("learn_style", request.name)
-    record.belongs(folder, settings)
-    if record.finished(folder) and (folder / "report.html").is_file():
-        print(f"{folder} holds this run, finished: see {folder / 'report.html'}")
-        return 0
-    if config.tensorboard:
-        tensorboard.require()
-    (source,) = targets.find_sources(config, [config.dataset.region]).values()
-    if record.finished(folder):  # killed before its very last file
-        write_report(folder, source.items)
-        return 0
+
+
+def find(config: Config) -> Found:
+    """The pictures of each region, and where the regions of the style image are."""
+    layout = find_layout(config)
+    regions = tuple(layout) or config.dataset.region
+    sources = targets.find_sources(config, {region: region for region in regions})
+    missing = [region for region in regions if region not in sources]
+    if missing:
+        raise InputError(
+            f"there is no style for the region {missing[0]}; add a column mask_{missing[0]} to the "
+            f"manifest, or write --config.dataset={missing[0]}=FILE"
+        )
     note_rank(config)
-    check_start(config)
-    refuse_large(config)
-    memory.keep_freed()
-    compilation.keep_compiled()
-    network, weights = load_network(config)
-    origin = targets.origin_of(config, weights["digest"], source)
-    targets.read(config, source, origin, folder)
-    info = {"experiment": "learn_style", "config": request.name, "command": request.command}
-    info |= {"weights": weights} | record.environment()
-    with (
-        interruptible() as stop,
-        record.Record(folder, settings, info, events=config.tensorboard) as run,
-    ):
-        LOG.info("run folder %s", folder)
-        styles = targets.obtain(config, network, source, origin, run, stop)
-        seeds = range(len(config.seeds))
-        if styles and all(learn(config, network, styles, run, i, stop) for i in seeds):
-            conclude(config, network, styles, source.items, run)
-            return 0
-        run.close("interrupted")
-    return cli.stopped(request, folder, stop())
+    return Found(sources, layout=layout)
 
 
-def learn(
-    config: Config,
-    network: "VGG",
-    styles: Mapping[int, "Style"],
-    run: "Record",
-    index: int,
-    stop: Callable[[], int],
-) -> bool:
-    """One seed, into the run's images and metrics; False if stopped before its end."""
-    seed = config.seeds[index]
-    title = "learning" if len(config.seeds) == 1 else f"learning seed {seed}"
-    task = Task(index, f"seed{seed}", title, {"seed": seed})
-    if is_done(config, run, task):
-        return True
-    problem = problem_of(config, network, styles, seed)
-    finished = False
-    for frame in optimize(config, run, task, problem, stop):
-        finished = frame.count == sum(config.steps)
-    return finished
+def portraits(config: Config, found: Found) -> list[Portrait]:
+    """The style images, by region and then by seed."""
+    together = found.layout or len(found.sources) == 1
+    groups = {"": tuple(found.sources)} if together else {k: (k,) for k in found.sources}
+    return [
+        Portrait(name, regions, seed) for name, regions in groups.items() for seed in config.seeds
+    ]
 
 
-def problem_of(config: Config, network: "VGG", styles: Mapping[int, "Style"], seed: int) -> Problem:
+def work(opened: Session, found: Found) -> bool:
+    """Every style image in turn, and what they have come to; False if stopped."""
+    config = opened.config
+    styles = opened.obtain(found.sources)
+    if styles is None:
+        return False
+    every = portraits(config, found)
+    for index, portrait in enumerate(every):
+        title = " ".join(
+            ["learning", *([portrait.name] if portrait.name else [])]
+            + ([f"seed {portrait.seed}"] if config.seeds[1:] else [])
+        )
+        facts = {"seed": portrait.seed} | ({"region": portrait.name} if portrait.name else {})
+        task = Task(index, portrait.snapshots, title, facts)
+        if is_done(config, opened.run, task):
+            continue
+        problem = problem_of(opened, portrait, styles, found.layout)
+        finished = False
+        for frame in optimize(config, opened.run, task, problem, opened.stop):
+            finished = frame.count == sum(config.steps)
+        if not finished:
+            return False
+    conclude(opened, found, every, styles)
+    return True
+
+
+def problem_of(
+    opened: Session, portrait: Portrait, styles: Styles, layout: "Mapping[str, np.ndarray]"
+) -> Problem:
     """Noise, pulled towards the dataset's style and towards smoothness."""
-    import jax.numpy as jnp
+    from styleinv.objective import RegionsTerm
 
-    from styleinv.objective import Objective, Term, TotalVariationTerm, image_targets, style_term
-
-    layers, statistic = style_layers(config), config.style.statistic
+    config, network = opened.config, opened.network
+    own = {region: styles[region] for region in portrait.regions}
 
     def start(resolution):
-        return start_image(config, styles[targets.seen_at(config, resolution)], resolution, seed)
+        return start_image(config, own, resolution, shape_of(layout, resolution), portrait.seed)
 
-    def term_at(resolution):
-        begin = None
-        if config.style.layer_weights == "equalized":
-            begin = image_targets(network, start(resolution), layers, statistic)
-        return style_term(
-            styles[targets.seen_at(config, resolution)],
-            layers,
-            statistic,
-            config.style.layer_weights,
-            factors=config.style.layer_factors,
-            start=begin,
-            weight=config.beta,
+    parts, dispersion = {}, {}
+    for resolution in (stage.resolution for stage in stages_of(config)):
+        term = style_part(
+            config, network, own, placed_at(config, layout, resolution), start, resolution
         )
-
-    terms = {stage.resolution: term_at(stage.resolution) for stage in stages_of(config)}
-    dispersion = {
-        r: term.dispersion(styles[targets.seen_at(config, r)]) for r, term in terms.items()
-    }
+        parts[resolution] = objective(config, term)
+        seen = {k: found[targets.seen_at(config, resolution)] for k, found in own.items()}
+        if isinstance(term, RegionsTerm):
+            dispersion[resolution] = term.dispersion(seen)
+        else:
+            dispersion[resolution] = term.dispersion(seen[portrait.regions[0]])
 
     def problem_at(resolution):
-        parts: dict[str, Term] = {"style": terms[resolution]}
-        if config.tv:
-            parts["tv"] = TotalVariationTerm(jnp.float32(config.tv))
-        return network, Objective(parts)
+        return network, parts[resolution]
 
     return Problem(start, problem_at, dispersion.__getitem__)
 
 
-def start_image(config: Config, style: "Style", resolution: int, seed: int):
-    """f32[resolution, resolution, 3]: white noise, or the picture to start from."""
-    from styleinv import images
-    from styleinv.noise import white_noise
-    from styleinv.vgg import PIXELS
+def conclude(opened: Session, found: Found, every: Sequence[Portrait], styles: Styles) -> None:
+    """The style images, results.json and the report; the distances are those of the saved files."""
+    from styleinv import evaluate
 
-    shape = resolution, resolution
-    if config.start.image != "noise":
-        return images.resize(images.read(config.start.image), *shape)
-    pixels = style.moments[PIXELS]
-    return white_noise(config.start.noise, config.start.contrast, seed, *shape, pixels)
+    config, run = opened.config, opened.run
+    names = dict.fromkeys(portrait.name for portrait in every)
+    pictures = [
+        conclude_one(opened, found, [p for p in every if p.name == name], styles) for name in names
+    ]
+    kept = ("loss", "style", "tv", "dispersion", "per_image")
+    numbers = {key: evaluate.average([each[key] for each in pictures]) for key in kept}
+    tables = [table for each in pictures for table in each["regions"].values()]
+    results = {
+        "resolution": config.resolution,
+        "statistic": config.style.statistic,
+        "linear": numbers["dispersion"] is not None,
+        **numbers,
+        "seeds": [seed for each in pictures for seed in each["seeds"]],
+        "best_seed": pictures[0]["best_seed"],
+        **evaluate.average_tables(tables),
+    }
+    run.write("results.json", results | {"pictures": pictures})
+    run.close("finished")
+    page = write_report(run.folder, found)
+    files = ", ".join(str(run.folder / each["image"]) for each in pictures)
+    print(f"style image: {files}\nreport:      {page}")
 
 
-def conclude(
-    config: Config,
-    network: "VGG",
-    styles: Mapping[int, "Style"],
-    items: Sequence["Item"],
-    run: "Record",
-) -> None:
-    """style.png, results.json and the report; the distances are those of the saved file."""
+def conclude_one(
+    opened: Session, found: Found, own: Sequence[Portrait], styles: Styles
+) -> dict[str, Any]:
+    """Keeps the best of the seeds as the style image; its row of results.json."""
     from styleinv import evaluate, images, objective
     from styleinv.journal import read_metrics
 
-    last = {line["seed"]: line for line in read_metrics(run.folder / "metrics.jsonl")}
-    best = min(last.values(), key=lambda line: line["loss"])
-    picture = {s: f"images/{image_name(f'seed{s}', line['step'])}.png" for s, line in last.items()}
-    run.write("style.png", images.read_bytes(run.folder / picture[best["seed"]]))
-    learned = images.read(run.folder / "style.png")
+    config, run, network = opened.config, opened.run, opened.network
+    regions, name = own[0].regions, own[0].name
+    seeds = [portrait.seed for portrait in own]
+    lines = read_metrics(run.folder / "metrics.jsonl")
+    last = {line["seed"]: line for line in lines if line.get("region", "") == name}
+    best = min((last[seed] for seed in seeds), key=lambda line: line["loss"])
+    picture = {p.seed: f"images/{image_name(p.snapshots, last[p.seed]['step'])}.png" for p in own}
+    file = f"style_{name}.png" if name else "style.png"
+    run.write(file, images.read_bytes(run.folder / picture[best["seed"]]))
+    learned = images.read(run.folder / file)
 
-    style = styles[targets.seen_at(config, config.resolution)]
-    statistic = config.style.statistic
-    aims = objective.style_targets(style, style_layers(config), statistic)
-    noise = start_image(config, style, config.resolution, best["seed"])
-    distances = {
-        "noise": evaluate.relative_distances(network, noise, aims, statistic),
-        "typical": evaluate.relative_spread(style, aims, statistic),
-        "learned": evaluate.relative_distances(network, learned, aims, statistic),
-    }
+    resolution, statistic = config.resolution, config.style.statistic
+    shape = shape_of(found.layout, resolution)
+    mine = {region: styles[region] for region in regions}
+    noise = start_image(config, mine, resolution, shape, best["seed"])
+    placed = placed_at(config, found.layout, resolution)
+    tables = {}
+    for region in regions:
+        style = styles[region][targets.seen_at(config, resolution)]
+        masks = placed[region].masks if placed else None
+        known = [k for k in style_layers(config) if style.moments[k].weight]
+        known = [k for k in known if masks is None or k in masks]
+        aims = objective.style_targets(style, known, statistic)
+        columns = {
+            "noise": evaluate.relative_distances(network, noise, aims, statistic, masks),
+            "typical": evaluate.relative_spread(style, aims, statistic),
+            "learned": evaluate.relative_distances(network, learned, aims, statistic, masks),
+        }
+        tables[region] = evaluate.table(columns, tuple(aims))
     loss, dispersion = best["values"]["style"], best["dispersion"]
-    results = {
-        "resolution": config.resolution,
-        "statistic": statistic,
-        "linear": dispersion is not None,
+    return {
+        "name": name,
+        "image": file,
         "loss": best["loss"],
         "style": loss,
         "tv": best["values"].get("tv", 0.0),
@@ -186,24 +212,36 @@ def conclude(
         "per_image": None if dispersion is None else loss + dispersion,
         "seeds": [
             {"seed": seed, "loss": line["loss"], "style": line["values"]["style"]}
+            | ({"region": name} if name else {})
             | {"image": picture[seed]}
             for seed, line in last.items()
         ],
         "best_seed": best["seed"],
+        "regions": tables,
     }
-    run.write("results.json", results | evaluate.table(distances, tuple(aims)))
-    run.close("finished")
-    page = write_report(run.folder, items)
-    print(f"style image: {run.folder / 'style.png'}\nreport:      {page}")
 
 
-def write_report(folder: Path, items: Sequence["Item"]) -> Path:
+def write_report(folder: Path, found: Found) -> Path:
     """report.html of a run, beside the pictures that it learned from."""
     from styleinv import page, report
 
-    references = [page.Reference(item.name, item.path, item.weight) for item in items]
+    share = 1 / len(found.sources)
+    weights: dict[tuple[str, Path], float] = {}
+    for item in (item for source in found.sources.values() for item in source.items):
+        key = item.name, item.path
+        weights[key] = weights.get(key, 0) + share * item.weight
+    references = [page.Reference(*key, weight) for key, weight in weights.items()]
     return report.write_report(folder, references)
 
 
+EXPERIMENT = session.Experiment(
+    "learn_style",
+    "Learns the one style image that explains a set of pictures.",
+    check,
+    find,
+    work,
+    write_report,
+)
+
 if __name__ == "__main__":
-    cli.run("learn_style", "Learns the one style image that explains a set of pictures.", execute)
+    cli.run(EXPERIMENT.name, EXPERIMENT.title, execute)

@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments.inputs import stages_of
+from experiments.problem import Problem
 from styleinv.config import Config
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from styleinv.objective import Objective
     from styleinv.record import Record
     from styleinv.synthesize import Frame
-    from styleinv.vgg import VGG
 
 
 class Task(NamedTuple):
@@ -32,20 +29,6 @@ class Task(NamedTuple):
     name: str
     title: str
     facts: Mapping[str, Any]
-
-
-class Problem(NamedTuple):
-    """What differs between experiments.
-
-    Attributes:
-        start: resolution -> f32[h, w, 3].
-        at: resolution -> (network, objective).
-        dispersion: resolution -> the constant that the per-image style loss has on top, or None.
-    """
-
-    start: "Callable[[int], np.ndarray]"
-    at: "Callable[[int], tuple[VGG, Objective]]"
-    dispersion: Callable[[int], float | None]
 
 
 def is_done(config: Config, run: "Record", task: Task) -> bool:
@@ -67,7 +50,8 @@ def optimize(
     caller writes at a frame is safe before the run goes on from there.
     """
     from styleinv import progress
-    from styleinv.minimize import LBFGS, Adam
+    from styleinv.lbfgs import LBFGS
+    from styleinv.minimize import Adam
     from styleinv.parameters import PARAMETERS
     from styleinv.synthesize import synthesize
 

@@ -3,12 +3,11 @@
 Shared by the experiments. The libraries are imported inside, so that `--help` stays quick.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.inputs import refuse_narrow, stages_of, warn_of_small
+from experiments.inputs import refuse_narrow, stages_of, warn_of_covering, warn_of_small
 from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from styleinv.dataset import Checked, Item
-    from styleinv.record import Record
     from styleinv.style import Style
     from styleinv.style_file import Origin
     from styleinv.vgg import VGG
@@ -43,54 +41,75 @@ class Source(NamedTuple):
     recolor: "Callable[[np.ndarray], np.ndarray] | None" = None
 
 
-def find_sources(config: Config, regions: Sequence[str]) -> dict[str, Source]:
-    """{region: source}, checked; regions that config.dataset.path says nothing of are left out.
+class Measured(NamedTuple):
+    """{resolution: style}, and what they are of."""
+
+    styles: Mapping[int, "Style"]
+    origin: "Origin"
+
+
+def find_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source]:
+    """{name: source}, checked; names that config.dataset.path says nothing of are left out.
 
     Args:
-        regions: a style is looked for, for each of them.
+        regions: {name: positions of the style's pictures that it is learned from}. The rest is
+            what none of these masks covers, whatever other masks there are.
 
     Raises:
         InputError: for whatever of it cannot be used.
     """
-    from styleinv import dataset
+    from styleinv import dataset, masks
 
-    items, files = _read_path(config)
+    items, files = read_path(config, *regions)
     labels = {item.region for item in items} | set(files)
     if idle := sorted(labels - {"", "all", *regions}):
         raise InputError(
             f"there is a style for the region {idle[0]}, but no such region; "
             f"regions are {', '.join(regions)}"
         )
+    named = {region for region in regions.values() if region not in (masks.ALL, masks.REST)}
+    if named:
+        items = [
+            item._replace(masks={k: v for k, v in item.masks.items() if k in named} or item.masks)
+            for item in items
+        ]
     found = {}
-    for region in regions:
-        own = "style.safetensors" if len(regions) == 1 else f"style_{region}.safetensors"
-        if region in files:
-            found[region] = Source(region, (), (), files[region], own)
+    for name, region in regions.items():
+        own = "style.safetensors" if len(regions) == 1 else f"style_{name}.safetensors"
+        if name in files:
+            found[name] = Source(region, (), (), files[name], own)
             continue
-        labeled = [item for item in items if item.region == region]
-        chosen = labeled or [i for i in items if not i.region and (i.masks or len(regions) == 1)]
+        labeled = [item for item in items if item.region == name]
+        general = [item for item in items if not item.region]
+        masked = any(item.masks for item in general)
+        chosen = labeled or (general if masked or len(regions) == 1 else [])
         if chosen or len(regions) == 1:
             chosen = dataset.shares(chosen)
             checked = dataset.check(chosen, region)
             refuse_narrow(config, chosen, checked, config.style.scale)
             warn_of_small(config, chosen, checked, config.style.scale)
-            found[region] = Source(region, chosen, checked, None, own)
+            pairs = zip(chosen, checked, strict=True)
+            warn_of_covering(
+                [(i.masks[region], one.covered or 0) for i, one in pairs if region in i.masks]
+            )
+            found[name] = Source(region, chosen, checked, None, own)
     return found
 
 
-def _read_path(config: Config) -> tuple[list["Item"], dict[str, Path]]:
-    """Pictures, and {region: style file}, of config.dataset.path."""
+def read_path(config: Config, *names: str) -> tuple[list["Item"], dict[str, Path]]:
+    """Pictures, and {name: style file}, of config.dataset.path; one name may stay unsaid."""
     from styleinv import dataset, masks
 
     path = config.dataset.path
+    unsaid = names[0] if len(names) == 1 else masks.ALL
     items, files = [], {}
-    for part in [path] if os.path.exists(path) else path.split(","):
-        region, name = masks.split_name(part)
-        if name.endswith(".safetensors"):
-            files[region or config.dataset.region] = Path(name)
+    for part in dataset.parts(path):
+        label, file = masks.split_name(part)
+        if file.endswith(".safetensors"):
+            files[label or unsaid] = Path(file)
         else:
             items += dataset.find(part)
-    if config.dataset.region in files and (items or len(files) > 1):
+    if unsaid in files and (items or len(files) > 1):
         raise InputError(
             f"config.dataset.path (={path}) has a style file beside others; "
             "write NAME=FILE to give each region its own"
@@ -122,7 +141,11 @@ def with_masks(items: list["Item"], group: str, texts: Sequence[str]) -> list["I
 
 
 def origin_of(config: Config, digest: str, source: Source) -> "Origin":
-    """What the header of the style file says."""
+    """What the header of the style file says.
+
+    Args:
+        digest: sha256 of the network's weights.
+    """
     from styleinv.style_file import Origin
 
     images = tuple(
@@ -130,21 +153,37 @@ def origin_of(config: Config, digest: str, source: Source) -> "Origin":
         for item, one in zip(source.items, source.checked, strict=True)
     )
     network = config.network
-    return Origin(network.name, digest, network.pooling, network.padding, source.region, images)
+    return Origin(
+        network.name,
+        digest,
+        network.pooling,
+        network.padding,
+        source.region,
+        images,
+        config.style.propagation,
+    )
 
 
-def read(
-    config: Config, source: Source, origin: "Origin", folder: Path
-) -> tuple[dict[int, "Style"], "Origin"] | None:
-    """The styles that are in a file, and what they are of; None if they must be measured.
+def read_files(
+    config: Config, digest: str, sources: Mapping[str, Source], folder: Path
+) -> dict[str, Measured]:
+    """{name in the run's folder: what is in the file}, of the sources whose style is on disk.
 
     Args:
-        origin: what they must be of.
-        folder: the run's, whose own file comes before the given one.
+        digest: sha256 of the network's weights.
+        folder: the run's, whose own files come before the given ones.
 
     Raises:
         InputError: if they are not what the run needs.
     """
+    found = {}
+    for source in sources.values():
+        if measured := _read_file(config, digest, source, folder):
+            found[source.own] = measured
+    return found
+
+
+def _read_file(config: Config, digest: str, source: Source, folder: Path) -> Measured | None:
     from styleinv import style_file
     from styleinv.vgg import PIXELS
 
@@ -152,52 +191,70 @@ def read(
     path = own if own.is_file() else source.given
     if path is None:
         return None
+    wanted = origin_of(config, digest, source)
     styles, made = style_file.load(path)
     styles = style_file.select(
         styles,
         made,
         path,
-        wanted=origin,
+        wanted=wanted,
         layers=(PIXELS, *style_layers(config)),
         resolutions=[seen_at(config, stage.resolution) for stage in stages_of(config)],
     )
-    if not source.given and made.images != origin.images:
+    if not source.given and made.images != wanted.images:
         raise InputError(f"{own} is of other images than there are now; name a new --workdir")
-    return styles, made
+    return Measured(styles, made)
 
 
 def obtain(
     config: Config,
     network: "VGG",
-    source: Source,
-    origin: "Origin",
-    run: "Record",
+    digest: str,
+    sources: Mapping[str, Source],
+    known: Mapping[str, Measured],
+    folder: Path,
     stop: Callable[[], int],
-) -> Mapping[int, "Style"] | None:
-    """{resolution: style} of a source, read or measured; None if stopped.
+) -> Mapping[str, Mapping[int, "Style"]] | None:
+    """{name: {resolution: style}} of the sources, known or measured; None if stopped.
 
-    What the run uses is always read back from its own file, so that a resumed run has the very
-    same numbers.
+    Regions of the same pictures are measured in one pass. What is measured is read back from the
+    run's own file, so that a resumed run has the very same numbers.
+
+    Args:
+        digest: sha256 of the network's weights.
+        known: see `read_files`.
+        folder: the run's.
     """
     from styleinv import style_file
     from styleinv.survey import survey
     from styleinv.vgg import PIXELS
 
-    own = run.folder / source.own
-    found = read(config, source, origin, run.folder)
-    if found and own.is_file():
-        return found[0]
-    if found is None:
-        layers = (PIXELS, *style_layers(config))
-        resolutions = [seen_at(config, stage.resolution) for stage in stages_of(config)]
-        styles = survey(
-            network, source.items, layers, resolutions, source.region, stop, source.recolor
+    missing = [source for source in sources.values() if source.own not in known]
+    found = dict(known)
+    while missing:
+        first = missing[0]
+        together = [s for s in missing if s.items == first.items and s.recolor is first.recolor]
+        missing = [source for source in missing if source not in together]
+        measured = survey(
+            network,
+            first.items,
+            (PIXELS, *style_layers(config)),
+            [seen_at(config, stage.resolution) for stage in stages_of(config)],
+            [source.region for source in together],
+            propagation=config.style.propagation,
+            stop=stop,
+            recolor=first.recolor,
         )
-        if styles is None:
+        if measured is None:
             return None
-        found = styles, origin
-    style_file.save(own, *found)
-    return style_file.load(own)[0]
+        for source in together:
+            origin = origin_of(config, digest, source)
+            style_file.save(folder / source.own, measured[source.region], origin)
+            found[source.own] = Measured(*style_file.load(folder / source.own))
+    for source in sources.values():
+        if not (folder / source.own).is_file():
+            style_file.save(folder / source.own, *found[source.own])
+    return {name: found[source.own].styles for name, source in sources.items()}
 
 
 def seen_at(config: Config, resolution: int) -> int:

@@ -9,6 +9,8 @@ import math
 from styleinv.config import Config
 from styleinv.errors import InputError, one_of
 
+MODES = ("full", "in_place", "layout")
+
 
 def validate(config: Config) -> None:
     """Raises an InputError for a value that no part of the program knows."""
@@ -19,6 +21,7 @@ def validate(config: Config) -> None:
         noise,
         objective,
         parameters,
+        regions,
         statistics,
         vgg,
     )
@@ -30,6 +33,8 @@ def validate(config: Config) -> None:
         ("network.padding", config.network.padding, vgg.PADDINGS),
         ("network.convolution", config.network.convolution, vgg.CONVOLUTIONS),
         ("style.statistic", config.style.statistic, statistics.STATISTICS),
+        ("style.mode", config.style.mode, MODES),
+        ("style.propagation", config.style.propagation, regions.PROPAGATIONS),
         ("style.layer_weights", config.style.layer_weights, layer_weights.LAYER_WEIGHTS),
         ("content.normalization", content.normalization, objective.CONTENT_NORMALIZATIONS),
         ("content.original_colors", content.original_colors, colors.ORIGINAL_COLORS),
@@ -72,12 +77,21 @@ def validate(config: Config) -> None:
             raise InputError(f"{name} (={value}) must be more than 0")
     if factors and not any(factors):
         raise InputError("config.style.layer_factors are all zero; give some layer a weight")
+    if (config.style.mode == "layout") != bool(config.style.layout):
+        raise InputError(
+            f"config.style.mode (={config.style.mode}) and config.style.layout "
+            f"(={','.join(config.style.layout) or 'none'}) belong together; set both or neither"
+        )
     lists = {"steps": config.steps, "seeds": config.seeds, "alpha": config.alpha}
-    for name, values in (lists | {"content.layers": content.layers}).items():
+    lists |= {"content.layers": content.layers, "dataset.region": config.dataset.region}
+    for name, values in lists.items():
         if not values:
             raise InputError(f"config.{name} is empty; give at least one")
         if name != "steps" and len(set(values)) < len(values):
-            raise InputError(f"config.{name} names a number twice")
+            what = "name" if isinstance(values[0], str) else "number"
+            raise InputError(f"config.{name} names a {what} twice")
+    if "all" in config.dataset.region and len(config.dataset.region) > 1:
+        raise InputError("config.dataset.region is all, or regions by name; not both")
     least = math.ceil(16 * 2 ** (len(config.steps) - 1) / min(1, config.style.scale))
     if config.resolution < least:
         raise InputError(

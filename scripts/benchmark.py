@@ -30,7 +30,7 @@ from PIL import Image
 from experiments import cli
 from styleinv import compilation, files, memory, weights
 from styleinv.errors import InputError
-from styleinv.minimize import LBFGS
+from styleinv.lbfgs import LBFGS
 from styleinv.objective import Objective, content_term, style_term
 from styleinv.parameters import PARAMETERS
 from styleinv.style import measure

@@ -3,8 +3,8 @@
     python scripts/paint_anime.py --out data/anime --seed 0 --count 12
 
 writes `01.jpg ..` (512 px), `masks/01.png ..` (255 is sky and clouds, 0 is what stands before them)
-and `metadata.csv`. The same seed paints the same bytes. NumPy and Pillow are all it needs, and
-two or three seconds per picture.
+and `metadata.csv`, with the regions sky and ground. The same seed paints the same bytes. NumPy and
+Pillow are all it needs, and two or three seconds per picture.
 
 This file holds the compositions, each a list of layers from far to near; `anime/` paints them.
 """
@@ -260,13 +260,13 @@ def main():
     (args.out / "masks").mkdir(parents=True, exist_ok=True)
     with (args.out / "metadata.csv").open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("file_name", "weight", "mask"))
+        rows.writerow(("file_name", "weight", "mask_sky", "mask_ground"))
         for index in range(args.count):
             name, mask_name = f"{index + 1:02d}.jpg", f"masks/{index + 1:02d}.png"
             image, mask = paint(args.seed, index)
             image.save(args.out / name, quality=95, subsampling=0, optimize=True)
             mask.save(args.out / mask_name, optimize=True)
-            rows.writerow((name, 1, mask_name))
+            rows.writerow((name, 1, mask_name, f"{mask_name}#000000"))
 
 
 if __name__ == "__main__":

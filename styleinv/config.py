@@ -13,7 +13,7 @@ class Dataset:
     seed: int = 0  # which of them, where size is less than all
     weights: tuple[float, ...] = ()  # one per image, in their order; instead of the manifest's
     masks: tuple[str, ...] = ()  # of a single image: NAME=FILE (white is inside), or a colored map
-    region: str = "all"  # the positions that count: all, mask or another mask's name, or rest
+    region: tuple[str, ...] = ("all",)  # a style of each: all, mask or a mask's name, or rest
 
 
 @dataclass
@@ -42,6 +42,9 @@ class Style:
     layers: tuple[str, ...] = ()  # relu1_1 ... relu5_4, shallow to deep; none means all
     layer_weights: str = "fine"  # how layers are balanced: fine, normalized, equalized, gatys, ...
     layer_factors: tuple[float, ...] = ()  # one further factor per layer
+    mode: str = "full"  # a region fills its image (full); or stays in_place, or goes by a layout
+    layout: tuple[str, ...] = ()  # masks of the style image: NAME=FILE, or a colored map
+    propagation: str = "soft"  # how masks go through the network: soft, inside or any
     scale: float = 1.0  # size at which the style is seen, relative to the result's
 
 

@@ -1,8 +1,8 @@
 """A folder of pictures, or a folder with metadata.csv, -> an ordered list of items; streaming.
 
 metadata.csv follows Hugging Face's imagefolder: a column `file_name`, relative to the folder, and
-optionally `weight` (a number, 1 where absent), `mask` (a gray image of the same size, white inside)
-and `mask_NAME` for any number of named regions.
+optionally `weight` (a number, 1 where absent), `mask` (a gray image of the same size, white inside;
+or `map.png#rrggbb`, the positions of one color) and `mask_NAME` for any number of named regions.
 """
 
 import csv
@@ -44,10 +44,10 @@ class Item(NamedTuple):
 
 
 class View(NamedTuple):
-    """An item at one resolution: f32[h, w, 3] and f32[h, w] or None."""
+    """An item at one resolution: f32[h, w, 3], and {region: f32[h, w], or None for all alike}."""
 
     image: np.ndarray
-    mask: np.ndarray | None
+    masks: Mapping[str, np.ndarray | None]
 
 
 def find(source: str | Path) -> list[Item]:
@@ -60,12 +60,15 @@ def find(source: str | Path) -> list[Item]:
     Raises:
         InputError: if there is nothing there, or the manifest is wrong; it names the line.
     """
-    source = str(source)
-    parts = [source] if os.path.exists(source) else source.split(",")
     items = []
-    for region, path in map(masks.split_name, parts):
+    for region, path in map(masks.split_name, parts(str(source))):
         items += [item._replace(region=region) for item in _find_one(Path(path))]
     return items
+
+
+def parts(source: str) -> list[str]:
+    """The paths of "a,b,c"; of a file or folder that exists, its own, whatever is in its name."""
+    return [source] if os.path.exists(source) else source.split(",")
 
 
 def _find_one(path: Path) -> list[Item]:
@@ -109,7 +112,7 @@ def _read_manifest(path: Path) -> list[Item]:
             _inside(path.parent, row["file_name"], where),
             _weight(row.get("weight"), where),
             {
-                column.removeprefix("mask_"): MaskFile(_inside(path.parent, cell, where))
+                column.removeprefix("mask_"): _mask_file(path.parent, cell, where)
                 for column, cell in row.items()
                 if cell and (column == "mask" or column.startswith("mask_"))
             },
@@ -131,6 +134,11 @@ def _inside(folder: Path, name: str | None, where: str) -> Path:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{where}: {name} is outside of the folder {folder}")
     return path
+
+
+def _mask_file(folder: Path, cell: str, where: str) -> MaskFile:
+    name, color = masks.split_color(cell, folder)
+    return MaskFile(_inside(folder, name, where), color)
 
 
 def _weight(text: str | None, where: str) -> float:
@@ -190,11 +198,18 @@ def shares(items: Sequence[Item]) -> list[Item]:
 
 
 class Checked(NamedTuple):
-    """What is known of a readable file: sha256 of its bytes, and its size in pixels."""
+    """What is known of a readable file.
+
+    Attributes:
+        digest: sha256 of its bytes.
+        height, width: in pixels.
+        covered: the share of its area that is in the region; None where all positions count.
+    """
 
     digest: str
     height: int
     width: int
+    covered: float | None = None
 
 
 def check(items: Sequence[Item], region: str = ALL) -> list[Checked]:
@@ -208,8 +223,9 @@ def check(items: Sequence[Item], region: str = ALL) -> list[Checked]:
         try:
             content = images.read_bytes(item.path)
             height, width = images.decode(content, item.path).shape[:2]
-            _read_mask(item, region, (height, width))
-            return Checked(hashlib.sha256(content).hexdigest(), height, width)
+            mask = _read_mask(item, region, (height, width))
+            covered = None if mask is None else float(mask.mean())
+            return Checked(hashlib.sha256(content).hexdigest(), height, width, covered)
         except InputError as error:
             return str(error)
 
@@ -234,14 +250,14 @@ def _read_mask(item: Item, region: str, shape: tuple[int, int]) -> np.ndarray | 
 def stream(
     items: Iterable[Item],
     resolutions: Sequence[int],
-    region: str = ALL,
+    regions: Sequence[str] = (ALL,),
     recolor: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Iterator[tuple[Item, dict[int, View]]]:
     """Every item at every resolution, decoded once, one ahead in a thread: constant memory.
 
     Args:
         resolutions: see `images.frame`.
-        region: "all" positions, or those of a mask, see `masks.read`.
+        regions: "all" positions, or those of a mask, see `masks.read`.
         recolor: f32[h, w, 3] -> f32[h, w, 3], applied to every image.
     """
 
@@ -249,13 +265,12 @@ def stream(
         image = images.read(item.path)
         image = recolor(image) if recolor else image
         height, width = image.shape[:2]
-        mask = _read_mask(item, region, (height, width))
+        found = {region: _read_mask(item, region, (height, width)) for region in regions}
         views = {}
         for resolution in resolutions:
             shape = images.frame(height, width, resolution)
-            views[resolution] = View(
-                images.resize(image, *shape), None if mask is None else images.resize(mask, *shape)
-            )
+            inside = {r: None if m is None else images.resize(m, *shape) for r, m in found.items()}
+            views[resolution] = View(images.resize(image, *shape), inside)
         return views
 
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -77,4 +78,24 @@ def table(columns: Mapping[str, Mapping[str, float]], layers: Sequence[str]) -> 
             name: sum(column.values()) / len(column) if column else None
             for name, column in columns.items()
         },
+    }
+
+
+def average(values: Sequence[float | None]) -> float | None:
+    """The mean; None if one is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
+
+
+def average_tables(tables: Sequence[Mapping[str, Any]]) -> dict[str, dict]:
+    """The mean of tables with the same columns, over those that have the layer; see `table`."""
+    layers = dict.fromkeys(layer for each in tables for layer in each["layers"])
+    rows = {k: [each["layers"][k] for each in tables if k in each["layers"]] for k in layers}
+
+    def mean(rows):
+        return {name: average([row[name] for row in rows]) for name in rows[0]}
+
+    return {
+        "layers": {layer: mean(found) for layer, found in rows.items()},
+        "total": mean([each["total"] for each in tables]),
     }

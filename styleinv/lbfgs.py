@@ -1,14 +1,11 @@
 """L-BFGS: from values and gradients alone to a step that knows the curvature of the last ones."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
-
-Evaluate = Callable[[jax.Array], tuple[tuple[jax.Array, dict[str, jax.Array]], jax.Array]]
 
 
 class LBFGSState(NamedTuple):

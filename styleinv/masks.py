@@ -41,11 +41,9 @@ def parse(texts: Sequence[str]) -> dict[str, MaskFile]:
     found: dict[str, MaskFile] = {}
     for text in texts:
         name, path = split_name(text)
-        colored = None if os.path.exists(path) else _COLORED.fullmatch(path)
-        if colored:
-            one = {name or colored[2].lower(): MaskFile(Path(colored[1]), colored[2].lower())}
-        elif name:
-            one = {name: MaskFile(Path(path))}
+        path, color = split_color(path)
+        if name or color:
+            one = {name or color: MaskFile(Path(path), color)}
         else:
             one = {_hex(color): MaskFile(Path(path), _hex(color)) for color in palette(path)}
         for region, file in one.items():
@@ -62,13 +60,23 @@ def split_name(text: str) -> tuple[str, str]:
     return (named[1], named[2]) if named else ("", text)
 
 
+def split_color(text: str, folder: str | Path = "") -> tuple[str, str]:
+    """("a.png", "ff0000") of "a.png#ff0000"; (text, "") of other text, or of a file in a folder."""
+    colored = None if os.path.exists(Path(folder, text)) else _COLORED.fullmatch(text)
+    return (colored[1], colored[2].lower()) if colored else (text, "")
+
+
 def palette(path: str | Path) -> np.ndarray:
     """f32[n, 3], the colors of a map, 0 .. 255; seams and noise between them are no colors.
 
     Raises:
         InputError: if the file is no picture, or has a single color.
     """
-    codes, counts = np.unique(_levels(path) @ [65536, 256, 1], return_counts=True)
+    return _palette(_levels(path), path)
+
+
+def _palette(levels: np.ndarray, path: str | Path) -> np.ndarray:
+    codes, counts = np.unique(levels @ [65536, 256, 1], return_counts=True)
     kept: list[np.ndarray] = []
     for i in np.argsort(-counts):
         if counts[i] < _LEAST * counts.sum():
@@ -87,35 +95,61 @@ def palette(path: str | Path) -> np.ndarray:
 def read(
     files: Mapping[str, MaskFile], region: str, shape: tuple[int, int], owner: str | Path
 ) -> np.ndarray:
-    """f32[h, w] in [0, 1] of a region of a picture.
+    """f32[h, w] in [0, 1] of a region of a picture; see `read_all`."""
+    return read_all(files, [region], shape, owner)[region]
+
+
+def read_all(
+    files: Mapping[str, MaskFile],
+    regions: Sequence[str],
+    shape: tuple[int, int],
+    owner: str | Path,
+) -> dict[str, np.ndarray]:
+    """{region: f32[h, w] in [0, 1]} of a picture; each file is read once.
 
     Args:
         files: the picture's masks by name.
-        region: a name among them, or "rest".
+        regions: names among them, or "rest".
         shape: (h, w) of the picture, which its masks must have too.
         owner: the picture, for messages.
 
     Raises:
         InputError: if there is no such mask, or it cannot be read, or it is empty.
     """
-    if not files or (region != REST and region not in files):
-        name = "mask" if region in ("mask", REST) else f"mask_{region}"
-        there = f" (but {', '.join(files)})" if files else ""
-        raise InputError(f"{owner} has no {name}{there}; add a column {name} or use region=all")
-    if region == REST:
-        mask = np.clip(1 - sum(_read_one(file, shape) for file in files.values()), 0, 1)
-    else:
-        mask = _read_one(files[region], shape)
-    if not mask.any():
-        file = next(iter(files.values())) if region == REST else files[region]
-        what = "black" if region == REST else f"of color {file.color}" if file.color else "white"
-        raise InputError(f"{file.path} has nothing {what}; drop the image or mend the mask")
-    return mask.astype(np.float32)
+    for region in regions:
+        if not files or (region != REST and region not in files):
+            name = "mask" if region in ("mask", REST) else f"mask_{region}"
+            there = f" (but {', '.join(files)})" if files else ""
+            raise InputError(f"{owner} has no {name}{there}; add a column {name} or use region=all")
+    needed = files if REST in regions else regions
+    found = {name: _read_one(files[name], shape) for name in needed}
+    masks = {}
+    for region in regions:
+        named = region != REST
+        mask = found[region] if named else rest(found)
+        if not mask.any():
+            file = files[region] if named else next(iter(files.values()))
+            seen = f"of color {file.color}" if file.color else "white"
+            what = seen if named else "black"
+            raise InputError(f"{file.path} has nothing {what}; drop the image or mend the mask")
+        masks[region] = mask.astype(np.float32)
+    return masks
+
+
+def rest(masks: Mapping[str, np.ndarray]) -> np.ndarray:
+    """f32[h, w]: what none of {region: mask} covers."""
+    return np.clip(1 - np.sum(list(masks.values()), axis=0), 0, 1)
+
+
+def uncovered(masks: Mapping[str, np.ndarray]) -> bool:
+    """Whether there is a rest worth the name: a thousandth of the picture."""
+    return bool(rest(masks).mean() > 1e-3)
 
 
 def _read_one(file: MaskFile, shape: tuple[int, int]) -> np.ndarray:
     if file.color:
-        levels, colors = _levels(file.path), palette(file.path)
+        levels = _levels(file.path)
+        colors = _palette(levels, file.path)
         wanted = np.array([int(file.color[i : i + 2], 16) for i in (0, 2, 4)], np.float32)
         here = np.linalg.norm(colors - wanted, axis=1)
         if here.min() >= _APART:

@@ -17,10 +17,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from styleinv.lbfgs import LBFGS
-
-__all__ = ["LBFGS", "SOLVERS", "Adam", "Snapshot", "Solver", "minimize"]
-
 SOLVERS = ("lbfgs", "adam")
 Loss = Callable[[jax.Array, Any], tuple[jax.Array, dict[str, jax.Array]]]
 Evaluate = Callable[[jax.Array], tuple[tuple[jax.Array, dict[str, jax.Array]], jax.Array]]

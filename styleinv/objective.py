@@ -142,11 +142,17 @@ class RegionsTerm:
         kept = {region: term for region, term in shares.items() if term is not None}
         return RegionsTerm(kept) if kept else None
 
+    def dispersion(self, styles: Mapping[str, Style]) -> float | None:
+        """The sum of those of the regions, of which {region: style}; see `StyleTerm`."""
+        found = [term.dispersion(styles[region]) for region, term in self.regions.items()]
+        return sum(each for each in found if each is not None) if None not in found else None
+
     def __call__(self, image, features):
         found = {region: term(image, features) for region, term in self.regions.items()}
+        parts = dict.fromkeys(part for each in found.values() for part in each)
         total = {
-            part: sum((each[part] for each in found.values()), jnp.zeros(()))
-            for part in next(iter(found.values()))
+            part: sum((each[part] for each in found.values() if part in each), jnp.zeros(()))
+            for part in parts
         }
         return total | {f"@{region}": each[""] for region, each in found.items()}
 
@@ -248,9 +254,13 @@ def style_term(
     Args:
         preset, factors, start: see `layer_weights`.
         weight: of the whole term.
-        masks: see `StyleTerm`.
+        masks: see `StyleTerm`; layers that they, or the style, know nothing of are left out.
     """
-    targets = style_targets(style, layers, statistic)
+    known = [k for k in layers if style.moments[k].weight and (masks is None or k in masks)]
+    masks = masks and {layer: masks[layer] for layer in known}
+    targets = style_targets(style, known, statistic)
+    if factors:
+        factors = [factor for layer, factor in zip(layers, factors, strict=True) if layer in known]
     weights = layer_weights(preset, targets, factors=factors, start=start)
     scaled = {layer: jnp.float32(weight) * one for layer, one in weights.items()}
     return StyleTerm(targets, scaled, masks, statistic)

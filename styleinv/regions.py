@@ -1,10 +1,18 @@
 """A mask through the network: how much each position of each layer belongs to a region.
 
-A mask is f32[h, w] in [0, 1], of the image's own size. Positions are averaged over, as the features
-are: masks of a partition stay a partition at every layer (Gatys et al. 2017, section 4).
+A mask is f32[h, w] in [0, 1], of the image's own size. There are three ways to carry it to a layer:
+
+    soft    averaged over, as the features are: masks of a partition stay a partition at every layer
+            (Gatys et al. 2017, section 4)
+    inside  the least of what the position sees: 1 where nothing outside of the region counts
+    any     the most of what the position sees: 0 where nothing of the region counts
+
+What a position sees is its receptive field, as far as that lies in the picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -12,44 +20,81 @@ import numpy as np
 
 from styleinv.errors import InputError
 from styleinv.images import resize
-from styleinv.vgg import layer_stride, pool
+from styleinv.vgg import PIXELS, corners, layer_names, layer_stride
 
+PROPAGATIONS = ("soft", "inside", "any")
 _LARGEST = 8192  # side in pixels up to which a size that would do is looked for
 
 
-def layer_masks(mask: np.ndarray, layers: Sequence[str], name: str) -> dict[str, jax.Array]:
-    """{layer: f32[h_l, w_l]}, average pooled.
+def layer_masks(
+    mask: np.ndarray,
+    layers: Sequence[str],
+    name: str,
+    propagation: str = "soft",
+    network: Sequence[str] = layer_names(),
+) -> dict[str, jax.Array]:
+    """{layer: f32[h_l, w_l]}.
+
+    Deep layers see so much that of a small region no position may be wholly inside: a layer with
+    less than one is left out. Other masks have one at every layer, or are refused.
+
+    Args:
+        name: whose mask it is, for messages.
+        propagation: one of `PROPAGATIONS`.
+        network: all of its layers up to the deepest asked for, shallow to deep.
 
     Raises:
-        InputError: if at some layer less than one position of the region is left; it names the
-            layer, and the smallest size at which there is one. `name` says whose mask it is.
+        InputError: if less than one position of the region is left at some layer ("inside": at all
+            but the pixels); it names the layer, and the smallest size at which there is one.
     """
+    shallowest = next((layer for layer in network if layer in layers), PIXELS)
+    carried = dict(_carry(mask, (PIXELS, *network), propagation))
     masks = {}
     for layer in layers:
-        masks[layer] = _pooled(mask, layer)
-        if not float(masks[layer].sum()) >= 1:
+        if carried[layer].sum() >= 1:
+            masks[layer] = jnp.asarray(carried[layer])
+        elif propagation != "inside" or layer in (PIXELS, shallowest):
             raise InputError(
                 f"the mask of {name} vanishes at {layer}: of its positions at "
-                f"{mask.shape[1]}x{mask.shape[0]} pixels, less than one is in the region; "
-                f"{_remedy(mask, layer)}"
+                f"{mask.shape[1]}x{mask.shape[0]} pixels, less than one is "
+                f"{'wholly ' if propagation == 'inside' else ''}in the region; "
+                f"{_remedy(mask, layer, propagation, network)}"
             )
     return masks
 
 
-def _pooled(mask: np.ndarray, layer: str) -> jax.Array:
-    x = jnp.asarray(mask)[..., None]
-    for _ in range(layer_stride(layer).bit_length() - 1):
-        x = pool(x, "average")
-    return x[..., 0]
+def _carry(
+    mask: np.ndarray, layers: Sequence[str], propagation: str
+) -> Iterator[tuple[str, np.ndarray]]:
+    """(layer, f32[h_l, w_l]) of successive layers, the first of which has the mask's size."""
+    sign = {"soft": 1, "inside": -1, "any": 1}[propagation]  # the least of x is the most of -x
+    x = sign * mask
+    yield layers[0], sign * x
+    for before, layer in pairwise(layers):
+        if layer_stride(layer) > layer_stride(before):
+            x = (np.mean if propagation == "soft" else np.max)(corners(x), axis=0)
+        if propagation != "soft":
+            x = _most_around(x)
+        yield layer, sign * x
 
 
-def _remedy(mask: np.ndarray, layer: str) -> str:
+def _most_around(x: np.ndarray) -> np.ndarray:
+    """f32[h, w]: the largest of each 3x3; the border adds nothing of its own."""
+    for _ in range(2):
+        rows = np.pad(x, ((1, 1), (0, 0)), mode="edge")
+        x = reduce(np.maximum, (rows[:-2], rows[1:-1], rows[2:])).T
+    return x
+
+
+def _remedy(mask: np.ndarray, layer: str, propagation: str, network: Sequence[str]) -> str:
     """What would do: the smallest enlargement, in steps of an eighth."""
     height, width = mask.shape
+    layers = (PIXELS, *network)
+    layers = layers[: layers.index(layer) + 1]
     eighths = 9
     while mask.any() and max(height, width) * eighths <= 8 * _LARGEST:
         h, w = height * eighths // 8, width * eighths // 8
-        if float(_pooled(resize(mask, h, w), layer).sum()) >= 1:
+        if dict(_carry(resize(mask, h, w), layers, propagation))[layer].sum() >= 1:
             return f"{w}x{h} pixels would do, or shallower layers, or a larger mask"
         eighths += max(1, eighths // 8)
     return "enlarge the mask, or drop the image"

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from styleinv.vgg import VGG
+from styleinv.vgg import VGG, layer_channels
 
 Array = Any  # np.ndarray in float64 on the host, jax.Array in float32 on the device
 
@@ -126,11 +126,15 @@ def moments_of(features: jax.Array, mask: jax.Array | None = None) -> Moments:
 
 
 @partial(jax.jit, static_argnames="layers")
-def _measure(network, image, masks, layers):
+def _measure(network, image, regions, layers):
     features = network(image, layers)
     return {
-        layer: feature_moments(features[layer], None if masks is None else masks[layer])
-        for layer in layers
+        region: {
+            layer: feature_moments(features[layer], None if masks is None else masks[layer])
+            for layer in layers
+            if masks is None or layer in masks
+        }
+        for region, masks in regions.items()
     }
 
 
@@ -143,28 +147,53 @@ def measure(
     weight: float = 1.0,
     masks: Mapping[str, jax.Array] | None = None,
 ) -> Style:
-    """The style of one image, in float64 on the host.
+    """The style of one image, in float64 on the host; see `measure_regions`."""
+    regions = {"": masks}
+    return measure_regions(network, image, layers, regions, resolution=resolution, weight=weight)[
+        ""
+    ]
+
+
+def measure_regions(
+    network: VGG,
+    image: Array,
+    layers: Sequence[str],
+    regions: Mapping[str, Mapping[str, jax.Array] | None],
+    *,
+    resolution: int,
+    weight: float = 1.0,
+) -> dict[str, Style]:
+    """{region: style} of one image, in float64 on the host; the network sees it once.
 
     Args:
         image: f32[h, w, 3] in [0, 1].
+        regions: {region: {layer: f32[h_l, w_l]}}, how much each position counts (see `regions`);
+            None counts all alike. A region is unknown, of weight 0, at layers that it is without.
         resolution: the resolution that the image was loaded at, a label of the result.
         weight: how much the image counts when merged with others.
-        masks: {layer: f32[h_l, w_l]}, how much each position counts (see `regions`).
     """
-    measured = jax.device_get(_measure(network, image, masks, tuple(layers)))
-    zero = np.zeros(())
-    return Style(
-        resolution,
-        {
-            layer: Moments(
-                np.float64(weight),
-                mean.astype(np.float64),
-                second.astype(np.float64),
-                Spread(zero, zero, zero),
-            )
-            for layer, (mean, second) in measured.items()
-        },
-    )
+    measured = jax.device_get(_measure(network, image, regions, tuple(layers)))
+    styles = {}
+    for region, found in measured.items():
+        moments = {}
+        for layer in layers:
+            if layer in found:
+                mean, second = (x.astype(np.float64) for x in found[layer])
+                moments[layer] = Moments(np.float64(weight), mean, second, _no_spread())
+            else:
+                moments[layer] = unknown(layer_channels(layer))
+        styles[region] = Style(resolution, moments)
+    return styles
+
+
+def unknown(channels: int) -> Moments:
+    """The moments of no image at all: merged with others, they change nothing."""
+    zeros = np.zeros(channels), np.zeros((channels, channels))
+    return Moments(np.zeros(()), *zeros, _no_spread())
+
+
+def _no_spread() -> Spread:
+    return Spread(np.zeros(()), np.zeros(()), np.zeros(()))
 
 
 def merge(*styles: Style) -> Style:
@@ -195,6 +224,8 @@ def _merge_moments(a: Moments, b: Moments) -> Moments:
     Unlike a difference of two large sums of squares, this loses no digits when images agree.
     """
     weight = a.weight + b.weight
+    if not weight:
+        return a
     p, q = a.weight / weight, b.weight / weight
     d_mean, d_second = b.mean - a.mean, b.second - a.second
     d_shifted = shifted(d_mean, d_second) - 1.0  # the constant of the shift cancels

@@ -14,7 +14,8 @@ import safetensors.numpy
 
 from styleinv import files, images
 from styleinv.errors import InputError
-from styleinv.style import Moments, Spread, Style
+from styleinv.style import Moments, Spread, Style, unknown
+from styleinv.vgg import layer_channels
 
 _FORMAT = "styleinv style 1"
 
@@ -27,8 +28,9 @@ class Origin:
         network: the network's name.
         weights: sha256 of its weights.
         pooling, padding: as given to `VGG`.
-        region: "all", "mask" or "rest".
+        region: "all", or a mask's name, or "rest".
         images: one {"name", "sha256", "weight"} for each image; weights sum to 1.
+        propagation: how masks went through the network, see `regions.layer_masks`.
     """
 
     network: str
@@ -37,14 +39,16 @@ class Origin:
     padding: str
     region: str
     images: tuple[Mapping[str, str | float], ...] = ()
+    propagation: str = "soft"
 
 
 def save(path: Path, styles: Mapping[int, Style], origin: Origin) -> None:
-    """Writes the file in one move."""
+    """Writes the file in one move. What is unknown (`style.unknown`) is left out, and noted."""
     tensors = {
         f"{resolution}/{layer}/{name}": np.asarray(value, np.float32)
         for resolution, style in styles.items()
         for layer, moments in style.moments.items()
+        if moments.weight
         for name, value in (
             ("mean", moments.mean),
             ("second", moments.second),
@@ -53,6 +57,12 @@ def save(path: Path, styles: Mapping[int, Style], origin: Origin) -> None:
     }
     layers = next(iter(styles.values())).layers
     header = {"layers": layers, "resolutions": list(styles)} | asdict(origin)
+    header["unknown"] = [
+        f"{resolution}/{layer}"
+        for resolution, style in styles.items()
+        for layer, moments in style.moments.items()
+        if not moments.weight
+    ]
     # One entry: the library shuffles several, and equal styles should be equal files.
     files.write(path, safetensors.numpy.save(tensors, {_FORMAT: json.dumps(header)}))
 
@@ -71,12 +81,14 @@ def load(path: Path) -> tuple[dict[int, Style], Origin]:
             raise ValueError(f"its header has no {_FORMAT}")
         header = json.loads(metadata[_FORMAT])
         layers, resolutions = header.pop("layers"), header.pop("resolutions")
+        left_out = header.pop("unknown", ())
         tensors = safetensors.numpy.load(content)
+
+        def moments(prefix, layer):
+            return unknown(layer_channels(layer)) if prefix in left_out else _read(tensors, prefix)
+
         styles = {
-            resolution: Style(
-                resolution,
-                {layer: _moments(tensors, f"{resolution}/{layer}") for layer in layers},
-            )
+            resolution: Style(resolution, {k: moments(f"{resolution}/{k}", k) for k in layers})
             for resolution in resolutions
         }
         return styles, Origin(images=tuple(header.pop("images")), **header)
@@ -85,7 +97,7 @@ def load(path: Path) -> tuple[dict[int, Style], Origin]:
         raise InputError(f"{path} is not a style file of this program: {reason}") from None
 
 
-def _moments(tensors: Mapping[str, np.ndarray], prefix: str) -> Moments:
+def _read(tensors: Mapping[str, np.ndarray], prefix: str) -> Moments:
     mean, second, spread = (tensors[f"{prefix}/{name}"] for name in ("mean", "second", "spread"))
     channels = len(mean)
     if (mean.shape, second.shape, spread.shape) != ((channels,), (channels, channels), (3,)):
@@ -117,6 +129,11 @@ def select(
                 f"{path} was made with {field} {has}, and this run has {asked}; "
                 f"choose config.network.{option} to match"
             )
+    if "all" not in (origin.region, wanted.region) and origin.propagation != wanted.propagation:
+        raise InputError(
+            f"{path} was made with masks {origin.propagation}, and this run has "
+            f"{wanted.propagation}; choose config.style.propagation to match"
+        )
     selected = {}
     for resolution in resolutions:
         if resolution not in styles:

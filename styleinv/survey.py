@@ -8,7 +8,7 @@ from styleinv import progress
 from styleinv.dataset import Item, stream
 from styleinv.masks import ALL
 from styleinv.regions import layer_masks
-from styleinv.style import Style, measure, merge
+from styleinv.style import Style, measure_regions, merge
 from styleinv.vgg import VGG
 
 
@@ -17,33 +17,40 @@ def survey(
     items: Sequence[Item],
     layers: Sequence[str],
     resolutions: Sequence[int],
-    region: str = ALL,
+    regions: Sequence[str] = (ALL,),
+    *,
+    propagation: str = "soft",
     stop: Callable[[], int] = lambda: 0,
     recolor: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> dict[int, Style] | None:
-    """{resolution: Style} of the weighted items, in constant memory; None if stopped halfway.
+) -> dict[str, dict[int, Style]] | None:
+    """{region: {resolution: Style}} of the weighted items, in constant memory; None if stopped.
 
     Args:
-        region, recolor: see `dataset.stream`.
+        regions, recolor: see `dataset.stream`.
+        propagation: see `regions.layer_masks`.
         stop: asked after every image.
     """
-    styles: dict[int, Style] = {}
+    styles: dict[str, dict[int, Style]] = {region: {} for region in regions}
     with progress.bar("measuring", len(items)) as bar:
-        for item, views in stream(items, resolutions, region, recolor):
+        for item, views in stream(items, resolutions, regions, recolor):
             for resolution, view in views.items():
-                masks = None
-                if view.mask is not None:
-                    masks = layer_masks(view.mask, layers, item.name)
-                one = measure(
+                masks = {
+                    region: None
+                    if mask is None
+                    else layer_masks(mask, layers, item.name, propagation, network.layers)
+                    for region, mask in view.masks.items()
+                }
+                found = measure_regions(
                     network,
                     view.image,
                     layers,
+                    masks,
                     resolution=resolution,
                     weight=item.weight,
-                    masks=masks,
                 )
-                before = styles.get(resolution)
-                styles[resolution] = merge(before, one) if before else one
+                for region, one in found.items():
+                    before = styles[region].get(resolution)
+                    styles[region][resolution] = merge(before, one) if before else one
             bar.advance(1, item.name)
             if stop():
                 return None

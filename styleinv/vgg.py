@@ -6,6 +6,7 @@ the layer "pixels" is the image as it is.
 
 from collections.abc import Mapping, Sequence
 from functools import partial, reduce
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ PIXELS = "pixels"  # the layer below all others: the image itself
 POOLINGS = ("average", "max")
 PADDINGS = ("replicate", "zeros")
 CONVOLUTIONS = ("auto", "direct", "winograd")
+Array = TypeVar("Array", jax.Array, np.ndarray)
 
 
 def layer_names(network: str = "vgg19") -> tuple[str, ...]:
@@ -142,18 +144,18 @@ def pool(x: jax.Array, pooling: str) -> jax.Array:
     """f32[h, w, c] -> f32[h // 2, w // 2, c]; an odd last row or column is dropped."""
     if pooling == "max":
         return _max_pool(x)
-    return sum(_corners(x), jnp.zeros(())) / 4
+    return sum(corners(x), jnp.zeros(())) / 4
 
 
-def _corners(x: jax.Array) -> list[jax.Array]:
-    """The four pixels of each 2x2 window in reading order, four times f32[h // 2, w // 2, c]."""
+def corners(x: Array) -> list[Array]:
+    """The four pixels of each 2x2 window in reading order, four times f32[h // 2, w // 2, ...]."""
     height, width = x.shape[0] // 2 * 2, x.shape[1] // 2 * 2
     return [x[i:height:2, j:width:2] for i in (0, 1) for j in (0, 1)]
 
 
 @jax.custom_vjp
 def _max_pool(x):
-    return reduce(jnp.maximum, _corners(x))
+    return reduce(jnp.maximum, corners(x))
 
 
 def _max_pool_forward(x):
@@ -167,7 +169,7 @@ def _max_pool_backward(residual, cotangent):
     x, y = residual
     height, width, channels = y.shape
     free, parts = jnp.ones(y.shape, bool), []
-    for corner in _corners(x):
+    for corner in corners(x):
         parts.append(jnp.where(free & (corner == y), cotangent, 0))
         free &= corner != y
     rows = [jnp.stack(parts[i : i + 2], 2) for i in (0, 2)]  # [h, w, 2, c]

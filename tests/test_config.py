@@ -92,7 +92,7 @@ def test_config_of_a_transfer_runs_for_one_step(restyle, tmp_path, pictures, nam
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(TRANSFER)))
 def test_config_runs_for_one_step(run, name):
-    folder = run(f"--config={name}")
+    folder = run(f"--config={name}", "--config.dataset.region=all")
     assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == FILES
 
     config = read_json(folder / "config.json")

@@ -219,6 +219,16 @@ def test_check_gives_digest_and_size(pictures):
     assert checked[2].digest == desired
 
 
+def test_check_gives_what_the_regions_mask_covers(masks):
+    gray = np.zeros((48, 64), np.uint8)
+    gray[:, :16], gray[:, 16:32] = 255, 102
+    Image.fromarray(gray).save(masks / "masks" / "a.png")
+    (masks / "metadata.csv").write_text("file_name,mask\na.png,masks/a.png\n")
+    items = dataset.find(masks)
+    actual = [dataset.check(items, region)[0].covered for region in ("mask", "rest", "all")]
+    assert actual == [pytest.approx(0.35), pytest.approx(0.65), None]
+
+
 def test_check_names_all_unreadable_files_at_once(pictures):
     (pictures / "b.png").write_bytes((pictures / "b.png").read_bytes()[:200])
     (pictures / "d.png").write_text("no picture")
@@ -271,20 +281,21 @@ def test_stream_gives_every_item_at_every_resolution(pictures):
         assert list(views) == [16, 32]
         for resolution, view in views.items():
             shape = images.frame(48, 64, resolution)
-            assert view.mask is None
+            assert view.masks == {"all": None}
             np.testing.assert_array_equal(view.image, images.resize(image, *shape))
 
 
 def test_stream_gives_masks_of_both_regions(masks):
     (masks / "metadata.csv").write_text("file_name,mask\na.png,masks/a.png\n")
     items = dataset.find(masks)
-    ((_, inside),) = dataset.stream(items, (32,), "mask")
-    ((_, outside),) = dataset.stream(items, (32,), "rest")
-    mask = inside[32].mask
-    assert mask.shape == inside[32].image.shape[:2]
+    ((_, views),) = dataset.stream(items, (32,), ("mask", "rest"))
+    mask, rest = (views[32].masks[region] for region in ("mask", "rest"))
+    assert mask is not None
+    assert rest is not None
+    assert mask.shape == views[32].image.shape[:2]
     np.testing.assert_allclose(mask[:, :16], 1, atol=0.01)
     np.testing.assert_allclose(mask[:, -16:], 0, atol=0.01)
-    np.testing.assert_allclose(mask + outside[32].mask, 1, atol=1e-5)
+    np.testing.assert_allclose(mask + rest, 1, atol=1e-5)
 
 
 def test_stream_raises_for_a_file_that_vanished(pictures):

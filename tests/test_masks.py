@@ -88,6 +88,17 @@ def test_read_of_a_map_is_a_partition_whatever_its_seams(files, kind):
     np.testing.assert_allclose(sorted(x.mean() for x in found), [1 / 6, 1 / 3, 1 / 2], atol=0.01)
 
 
+def test_read_opens_a_map_once(files, monkeypatch):
+    regions = masks.parse([f"sky={files}/map.png#00ff00"])
+    opened = []
+    read_bytes = masks.images.read_bytes
+    monkeypatch.setattr(
+        masks.images, "read_bytes", lambda path: opened.append(path) or read_bytes(path)
+    )
+    masks.read(regions, "sky", SHAPE, "a.png")
+    assert opened == [files / "map.png"]
+
+
 def test_read_gives_gray_masks_as_they_are_and_the_rest(files):
     regions = masks.parse([f"left={files}/left.png", f"top={files}/top.png"])
     left, top, rest = (masks.read(regions, r, SHAPE, "a.png") for r in ("left", "top", "rest"))

@@ -8,7 +8,8 @@ import pytest
 import scipy.optimize
 
 from styleinv import style
-from styleinv.minimize import LBFGS, Adam, _step, minimize
+from styleinv.lbfgs import LBFGS
+from styleinv.minimize import Adam, _step, minimize
 from styleinv.objective import Objective, style_term
 from styleinv.parameters import PARAMETERS
 from styleinv.statistics import STATISTICS

@@ -45,7 +45,12 @@ def test_paint_anime_same_seed_same_bytes(paint_anime, monkeypatch, tmp_path):
 
     with (tmp_path / "one" / "metadata.csv").open() as file:
         assert list(csv.DictReader(file)) == [
-            {"file_name": "01.jpg", "weight": "1", "mask": "masks/01.png"}
+            {
+                "file_name": "01.jpg",
+                "weight": "1",
+                "mask_sky": "masks/01.png",
+                "mask_ground": "masks/01.png#000000",
+            }
         ]
     mask = Image.open(tmp_path / "one" / "masks" / "01.png")
     assert (mask.mode, mask.size) == ("L", (512, 512))

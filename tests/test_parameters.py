@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from styleinv.minimize import LBFGS, minimize
+from styleinv.lbfgs import LBFGS
+from styleinv.minimize import minimize
 from styleinv.parameters import PARAMETERS
 
 

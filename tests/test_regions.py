@@ -7,10 +7,31 @@ import pytest
 
 from styleinv.errors import InputError
 from styleinv.images import resize
-from styleinv.regions import layer_masks
-from styleinv.vgg import PIXELS, layer_names
+from styleinv.regions import PROPAGATIONS, layer_masks
+from styleinv.vgg import PIXELS, VGG, layer_names
 
 LAYERS = (PIXELS, *layer_names())
+
+
+def build(name):
+    """The real network with two channels a layer, in which nothing cancels.
+
+    A feature is above zero exactly where the image is, somewhere in what the position sees.
+    """
+    kernels, biases, random = {}, {}, np.random.default_rng(0)
+    for layer in layer_names(name):
+        conv, c_in = layer.replace("relu", "conv"), 2 if kernels else 3
+        kernels[conv] = random.uniform(0.1, 0.2, (3, 3, c_in, 2)).astype(np.float32)
+        biases[conv] = np.zeros(2, np.float32)
+    eye, zero = np.eye(3, dtype=np.float32), np.zeros(3, np.float32)
+    return VGG(kernels, biases, eye, zero, convolution="direct")
+
+
+def sees(network, region):
+    """{layer: bool[h_l, w_l]}: which positions see something of bool[h, w]."""
+    image = np.repeat(np.float32(region)[..., None], 3, axis=2)
+    features = network(image, (PIXELS, *network.layers))
+    return {layer: np.asarray(x).max(2) > 0 for layer, x in features.items()}
 
 
 def blocks(mask, side):
@@ -79,3 +100,85 @@ def test_layer_masks_say_which_size_would_do():
     larger = resize(mask, height, width)
     assert min(float(x.sum()) for x in layer_masks(larger, LAYERS, "c.png").values()) >= 1
     assert layer_masks(mask, ("relu4_4",), "c.png").keys() == {"relu4_4"}
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg19"])
+def test_layer_masks_inside_and_any_are_what_the_network_sees(name):
+    network = build(name)
+    mask = np.zeros((301, 243), np.float32)  # odd: the pools drop rows that convolutions saw
+    mask[:, :161] = 1
+    mask[40, 40] = 0  # one pixel outside counts against all that see it
+    mask[290, 230] = 1  # and one inside counts for them
+    inside, any_ = (
+        layer_masks(mask, (PIXELS, *network.layers), "x", propagation, network.layers)
+        for propagation in ("inside", "any")
+    )
+    some, other = sees(network, mask > 0), sees(network, mask == 0)
+    for layer in inside:
+        np.testing.assert_array_equal(inside[layer] == 1, ~other[layer], err_msg=layer)
+    for layer in some:
+        np.testing.assert_array_equal(any_[layer] == 1, some[layer], err_msg=layer)
+        assert (inside[layer].sum() >= 1) if layer in inside else other[layer].all()
+    assert {*np.unique(any_["relu3_1"]), *np.unique(inside["relu3_1"])} == {0, 1}
+
+
+@pytest.mark.parametrize("pixel", [(0, 0), (20, 31), (36, 40)])
+def test_layer_masks_any_of_a_pixel_is_where_the_features_change(pixel):
+    network = build("vgg19")
+    image = np.random.default_rng(0).random((37, 41, 3), np.float32)
+    changed = image.copy()
+    changed[pixel] += 0.5
+    layers = layer_names()[:3]  # deeper ones see it too faintly for float32
+    before, after = network(image, layers), network(changed, layers)
+    mask = np.zeros((37, 41), np.float32)
+    mask[pixel] = 1
+    actual = layer_masks(mask, layers[:2], "x", "any")
+    if pixel != (36, 40):  # the last row is in no pair, and only its neighbors see it
+        actual = layer_masks(mask, layers, "x", "any")
+    for layer, found in actual.items():
+        np.testing.assert_array_equal(found, np.any(before[layer] != after[layer], axis=2))
+
+
+@pytest.mark.parametrize("level", [0.2, 0.5, 0.9])
+def test_layer_masks_of_gray_are_those_of_each_of_its_levels(level):
+    mask = resize(random_mask(6, 8), 90, 120)
+    hard = np.float32(mask >= level)
+    for propagation in ("inside", "any"):
+        soft_edged = layer_masks(mask, LAYERS[:8], "x", propagation)
+        for layer, desired in layer_masks(hard, LAYERS[:5], "x", propagation).items():
+            np.testing.assert_array_equal(soft_edged[layer] >= level, desired, err_msg=layer)
+
+
+def test_layer_masks_are_least_most_and_between():
+    mask = resize(random_mask(6, 8), 90, 120)
+    least, mean, most = (layer_masks(mask, LAYERS, "x", way) for way in ("inside", "soft", "any"))
+    for layer in least:
+        assert np.all(least[layer] <= mean[layer] + 1e-6)
+        assert np.all(mean[layer] <= most[layer] + 1e-6)
+    np.testing.assert_array_equal(least["pixels"], most["pixels"])
+
+
+@pytest.mark.parametrize("propagation", PROPAGATIONS)
+def test_layer_masks_of_everything_are_one_at_every_layer(propagation):
+    masks = layer_masks(np.ones((50, 70), np.float32), LAYERS, "x", propagation)
+    assert tuple(masks) == LAYERS
+    for actual in masks.values():
+        np.testing.assert_array_equal(actual, 1)
+
+
+def test_layer_masks_inside_leave_out_layers_that_see_too_much():
+    mask = np.zeros((64, 64), np.float32)
+    mask[18:42, 18:42] = 1
+    assert tuple(layer_masks(mask, LAYERS, "x", "inside")) == LAYERS[:6]  # relu3_1 sees 24 px
+    assert tuple(layer_masks(mask, LAYERS, "x")) == LAYERS
+
+
+@pytest.mark.parametrize("layers", [LAYERS, LAYERS[1:], ("relu2_1", "relu3_1"), (PIXELS,)])
+def test_layer_masks_inside_refuse_a_mask_that_no_layer_sees_alone(layers):
+    mask = np.zeros((64, 64), np.float32)
+    if layers != (PIXELS,):
+        mask[10:12, 10:12] = 1
+    shallowest = layers[layers == LAYERS]
+    match = rf"the mask of d\.png vanishes at {shallowest}: .* less than one is wholly in the reg"
+    with pytest.raises(InputError, match=match):
+        layer_masks(mask, layers, "d.png", "inside")

@@ -29,8 +29,9 @@ def test_survey_mixes_the_items_by_weight_at_every_resolution(shallow, pictures)
     items = dataset.reweigh(dataset.find(pictures), (4, 3, 2, 1))
     actual = survey(shallow, items, LAYERS, (16, 32))
     assert actual is not None
-    assert list(actual) == [16, 32]
-    for resolution, found in actual.items():
+    assert list(actual) == ["all"]
+    assert list(actual["all"]) == [16, 32]
+    for resolution, found in actual["all"].items():
         ones = []
         for item in items:
             image = images.read(item.path)
@@ -64,6 +65,6 @@ def test_survey_of_four_hundred_images_takes_no_more_memory_than_of_fifty(shallo
 
     found = survey(shallow, items * 100, LAYERS, (64,), stop=note)
     assert found is not None
-    assert found[64].moments["pixels"].weight == 400
+    assert found["all"][64].moments["pixels"].weight == 400
     # The features of one image are 1 MB: kept, they would make 350.
     assert memory[399] - memory[49] < 50

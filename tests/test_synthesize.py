@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from styleinv import images, minimize, style
-from styleinv.minimize import LBFGS, Adam
+from styleinv.lbfgs import LBFGS
+from styleinv.minimize import Adam
 from styleinv.objective import Objective, TotalVariationTerm, style_term
 from styleinv.parameters import PARAMETERS
 from styleinv.synthesize import Position, Stage, synthesize

@@ -144,7 +144,7 @@ def test_the_memory_that_is_needed_is_that_of_xla(network):
     import jax
     import jax.numpy as jnp
 
-    from styleinv import minimize, style
+    from styleinv import lbfgs, minimize, style
     from styleinv.objective import Objective, style_term
     from styleinv.parameters import PARAMETERS
     from styleinv.synthesize import ImageLoss
@@ -155,7 +155,7 @@ def test_the_memory_that_is_needed_is_that_of_xla(network):
     problem = network, Objective({"style": style_term(measured, layers, "gram", "fine")})
     params = jnp.zeros((side, side, 3))
     for again, step in ((False, minimize._step), (True, minimize._frugal_step)):
-        loss, solver = ImageLoss(PARAMETERS["waves"].decode, again), minimize.LBFGS(pairs)
+        loss, solver = ImageLoss(PARAMETERS["waves"].decode, again), lbfgs.LBFGS(pairs)
         values = jax.eval_shape(loss, params, problem)[1]
         state = jax.eval_shape(solver.init, params, values)
         found = step.lower(loss, solver, params, state, problem).compile().memory_analysis()

@@ -1,0 +1,136 @@
+"""One run of an experiment: checked, opened, worked on, closed.
+
+Shared by the experiments. The libraries are imported inside, so that `--help` stays quick.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from experiments import cli, targets
+from experiments.contents import Content
+from experiments.inputs import check_start, load_network, refuse_large
+from experiments.problem import Styles
+from experiments.targets import Source
+from experiments.validate import validate
+from styleinv.config import Config
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from styleinv.record import Record
+    from styleinv.vgg import VGG
+
+LOG = logging.getLogger("styleinv")
+Load = Callable[[Config], tuple["VGG", dict[str, Any]]]
+
+
+class Found(NamedTuple):
+    """What a run works on, checked.
+
+    Attributes:
+        sources: {region: where its style comes from}.
+        contents: the photographs of a transfer.
+        layout: {region: f32[h, w]}, where in a learned style image each region goes; empty where a
+            region fills it.
+    """
+
+    sources: Mapping[str, Source]
+    contents: Sequence[Content] = ()
+    layout: "Mapping[str, np.ndarray]" = MappingProxyType({})
+
+
+class Session(NamedTuple):
+    """An open run.
+
+    Attributes:
+        digest: sha256 of the network's weights.
+        known: {style file's name in the run's folder: what is in it, or in the one given}.
+        run: its folder.
+        stop: the number of the signal that it was sent, or 0.
+    """
+
+    config: Config
+    network: "VGG"
+    digest: str
+    known: Mapping[str, targets.Measured]
+    run: "Record"
+    stop: Callable[[], int]
+
+    def obtain(self, sources: Mapping[str, Source]) -> Styles | None:
+        """The styles of the sources; None if stopped, see `targets.obtain`."""
+        config, digest, folder = self.config, self.digest, self.run.folder
+        unknown = {k: source for k, source in sources.items() if source.own not in self.known}
+        known = {**self.known, **targets.read_files(config, digest, unknown, folder)}
+        return targets.obtain(config, self.network, digest, sources, known, folder, self.stop)
+
+
+class Experiment(NamedTuple):
+    """What differs between experiments.
+
+    Attributes:
+        name, title: for the command line.
+        check: refuses what it has no use for, before a file is read.
+        find: looks at the user's files, and refuses what cannot be used.
+        work: fills the run's folder and closes it; False if stopped.
+        report: writes report.html and returns its path.
+    """
+
+    name: str
+    title: str
+    check: Callable[[Config], None]
+    find: Callable[[Config], Found]
+    work: Callable[[Session, Found], bool]
+    report: Callable[[Path, Found], Path]
+
+
+def execute(experiment: Experiment, request: cli.Request, load: Load = load_network) -> int:
+    """Runs or resumes; everything of the user's is checked before anything is written.
+
+    Returns:
+        The exit status: 0, or 128 and the number of the signal that stopped it.
+    """
+    from styleinv import compilation, memory, record, tensorboard
+    from styleinv.interrupt import interruptible
+
+    config = request.config
+    validate(config)
+    experiment.check(config)
+    settings = asdict(config)
+    folder = request.workdir or record.default_folder(experiment.name, request.name)
+    record.belongs(folder, settings)
+    done = record.finished(folder)
+    if done and (folder / "report.html").is_file():
+        return _already(folder)
+    if config.tensorboard:
+        tensorboard.require()
+    found = experiment.find(config)
+    if done:  # killed before its very last file
+        experiment.report(folder, found)
+        return _already(folder)
+    check_start(config)
+    refuse_large(config)
+    memory.keep_freed()
+    compilation.keep_compiled()
+    network, weights = load(config)
+    digest = weights["digest"]
+    known = targets.read_files(config, digest, found.sources, folder)
+    info = {"experiment": experiment.name, "config": request.name, "command": request.command}
+    info |= {"weights": weights} | record.environment()
+    with (
+        interruptible() as stop,
+        record.Record(folder, settings, info, events=config.tensorboard) as run,
+    ):
+        LOG.info("run folder %s", folder)
+        if experiment.work(Session(config, network, digest, known, run, stop), found):
+            return 0
+        run.close("interrupted")
+    return cli.stopped(request, folder, stop())
+
+
+def _already(folder: Path) -> int:
+    print(f"{folder} holds this run, finished: see {folder / 'report.html'}")
+    return 0
