@@ -117,6 +117,8 @@ def read_path(config: Config, *names: str) -> tuple[list["Item"], dict[str, Path
     items = with_masks(items, "dataset", config.dataset.masks)
     if not items:
         return [], files
+    if config.dataset.originals:
+        items = dataset.with_originals(items, config.dataset.originals)
     if config.dataset.weights:
         items = dataset.reweigh(items, config.dataset.weights)
     return dataset.subset(items, config.dataset.size, config.dataset.seed), files

@@ -12,6 +12,7 @@ class Dataset:
     size: int = 0  # how many of its images, drawn by dataset.seed; 0 takes all
     seed: int = 0  # which of them, where size is less than all
     weights: tuple[float, ...] = ()  # one per image, in their order; instead of the manifest's
+    originals: str = ""  # folder of the photographs that were filtered, by the images' names
     masks: tuple[str, ...] = ()  # of a single image: NAME=FILE (white is inside), or a colored map
     region: tuple[str, ...] = ("all",)  # a style of each: all, mask or a mask's name, or rest
 

@@ -1,46 +1,20 @@
-"""A folder of pictures, or a folder with metadata.csv, -> an ordered list of items; streaming.
+"""A folder of pictures, or a folder with metadata.csv, -> an ordered list of items; streaming."""
 
-metadata.csv follows Hugging Face's imagefolder: a column `file_name`, relative to the folder, and
-optionally `weight` (a number, 1 where absent), `mask` (a gray image of the same size, white inside;
-or `map.png#rrggbb`, the positions of one color) and `mask_NAME` for any number of named regions.
-"""
-
-import csv
 import hashlib
-import io
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from styleinv import images, masks
 from styleinv.errors import InputError
-from styleinv.masks import ALL, MaskFile
+from styleinv.manifest import MANIFEST, Item, read_manifest, weight_of
+from styleinv.masks import ALL
 
-MANIFEST = "metadata.csv"
 _EXPLAINED = 20  # bad files whose reason is in the message; the others are only named
-
-
-class Item(NamedTuple):
-    """One picture of a dataset.
-
-    Attributes:
-        name: as the manifest has it.
-        weight: 0 or more.
-        masks: {region: file}.
-        region: the only region that the picture is for; "" if it is for all.
-    """
-
-    name: str
-    path: Path
-    weight: float = 1.0
-    masks: Mapping[str, MaskFile] = MappingProxyType({})
-    region: str = ""
 
 
 class View(NamedTuple):
@@ -77,7 +51,7 @@ def _find_one(path: Path) -> list[Item]:
     if not os.path.isdir(path):
         raise InputError(f"dataset {path} does not exist; give a folder of images")
     if (path / MANIFEST).is_file():
-        return _read_manifest(path / MANIFEST)
+        return read_manifest(path / MANIFEST)
     items = [
         Item(file.name, file)
         for file in sorted(path.iterdir())
@@ -87,70 +61,6 @@ def _find_one(path: Path) -> list[Item]:
         kinds = ", ".join(images.EXTENSIONS)
         raise InputError(f"dataset {path} holds no images ({kinds}) and no {MANIFEST}")
     return items
-
-
-def _read_manifest(path: Path) -> list[Item]:
-    try:
-        text = images.read_bytes(path).decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
-        columns, rows = reader.fieldnames or [], [(reader.line_num, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a UTF-8 CSV file: {error}") from None
-    if "file_name" not in columns:
-        raise InputError(f"{path} has no column file_name, but {', '.join(columns) or 'nothing'}")
-    if not rows:
-        raise InputError(f"{path} lists no images; add a line for each")
-    items, seen = [], set()
-    for line, row in rows:
-        where = f"{path}, line {line}"
-        if "" in row:
-            raise InputError(
-                f"{where}: there are more cells than columns; put quotes around commas"
-            )
-        item = Item(
-            row["file_name"] or "",
-            _inside(path.parent, row["file_name"], where),
-            _weight(row.get("weight"), where),
-            {
-                column.removeprefix("mask_"): _mask_file(path.parent, cell, where)
-                for column, cell in row.items()
-                if cell and (column == "mask" or column.startswith("mask_"))
-            },
-        )
-        file = item.path.resolve()
-        if file in seen:
-            raise InputError(f"{where}: {item.name} is listed twice; use its weight instead")
-        seen.add(file)
-        items.append(item)
-    return items
-
-
-def _inside(folder: Path, name: str | None, where: str) -> Path:
-    if not name:
-        raise InputError(f"{where}: file_name is empty")
-    if "\0" in name:
-        raise InputError(f"{where}: {name!r} is not a file name")
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{where}: {name} is outside of the folder {folder}")
-    return path
-
-
-def _mask_file(folder: Path, cell: str, where: str) -> MaskFile:
-    name, color = masks.split_color(cell, folder)
-    return MaskFile(_inside(folder, name, where), color)
-
-
-def _weight(text: str | None, where: str) -> float:
-    if not text:
-        return 1.0
-    try:
-        weight = float(text)
-    except ValueError:
-        weight = math.nan
-    if not (math.isfinite(weight) and weight >= 0):
-        raise InputError(f"{where}: weight (={text}) must be a number, 0 or more")
-    return weight
 
 
 def reweigh(items: Sequence[Item], weights: Sequence[float]) -> list[Item]:
@@ -165,7 +75,7 @@ def reweigh(items: Sequence[Item], weights: Sequence[float]) -> list[Item]:
             "give one for each"
         )
     return [
-        item._replace(weight=_weight(str(weight), "config.dataset.weights"))
+        item._replace(weight=weight_of(str(weight), "config.dataset.weights"))
         for item, weight in zip(items, weights, strict=True)
     ]
 
@@ -195,6 +105,27 @@ def shares(items: Sequence[Item]) -> list[Item]:
     if not total > 0:
         raise InputError("all weights of the dataset are zero; give at least one image a weight")
     return [item._replace(weight=item.weight / total) for item in items if item.weight > 0]
+
+
+def with_originals(items: Sequence[Item], folder: str | Path) -> list[Item]:
+    """The items with the photographs of a folder that have their names, whatever the extension.
+
+    Raises:
+        InputError: for an item without, or with several.
+    """
+    photos: dict[str, list[Path]] = {}
+    for photo in _find_one(Path(folder)):
+        photos.setdefault(Path(photo.name).stem, []).append(photo.path)
+    found = []
+    for item in items:
+        same = photos.get(Path(item.name).stem, [])
+        if len(same) != 1:
+            raise InputError(
+                f"{folder} has {len(same) or 'no'} photographs named {Path(item.name).stem}, the "
+                f"original of {item.path}; give each picture one"
+            )
+        found.append(item._replace(original=same[0]))
+    return found
 
 
 class Checked(NamedTuple):

@@ -347,3 +347,26 @@ def test_stream_can_be_left(pictures):
 
 def test_stream_of_nothing_is_empty():
     assert list(dataset.stream([], (16,))) == []
+
+
+def test_find_reads_originals_of_a_manifest(pictures):
+    (pictures / "metadata.csv").write_text("file_name,original\na.png,c.png\nb.png,\n")
+    originals = [item.original for item in dataset.find(pictures)]
+    assert originals == [pictures / "c.png", None]
+    (pictures / "metadata.csv").write_text("file_name,original\na.png,../c.png\n")
+    with pytest.raises(InputError, match=r"line 2: \.\./c\.png is outside of the folder"):
+        dataset.find(pictures)
+
+
+def test_with_originals_goes_by_name_whatever_the_extension(pictures, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in "abcd":
+        Image.open(pictures / f"{name}.png").save(photos / f"{name}.jpg")
+    items = dataset.with_originals(dataset.find(pictures), photos)
+    assert [item.original for item in items] == [photos / f"{name}.jpg" for name in "abcd"]
+    (photos / "b.jpg").rename(photos / "c.png")
+    for name, match in (("b", "no photographs named b"), ("c", "2 photographs named c")):
+        item = dataset.Item(f"{name}.png", pictures / f"{name}.png")
+        with pytest.raises(InputError, match=match):
+            dataset.with_originals([item], photos)

@@ -1,0 +1,115 @@
+"""metadata.csv -> items: which pictures there are, what they weigh, and what belongs to each.
+
+It follows Hugging Face's imagefolder: a column `file_name`, relative to the folder, and optionally
+`weight` (a number, 1 where absent), `mask` (a gray image of the same size, white inside; or
+`map.png#rrggbb`, the positions of one color), `mask_NAME` for any number of named regions, and
+`original` (the photograph that a filter made the picture of).
+"""
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from styleinv import images, masks
+from styleinv.errors import InputError
+from styleinv.masks import MaskFile
+
+MANIFEST = "metadata.csv"
+
+
+class Item(NamedTuple):
+    """One picture of a dataset.
+
+    Attributes:
+        name: as the manifest has it.
+        weight: 0 or more.
+        masks: {region: file}.
+        region: the only region that the picture is for; "" if it is for all.
+        original: the photograph that it was made of, where that is known.
+    """
+
+    name: str
+    path: Path
+    weight: float = 1.0
+    masks: Mapping[str, MaskFile] = MappingProxyType({})
+    region: str = ""
+    original: Path | None = None
+
+
+def read_manifest(path: Path) -> list[Item]:
+    """The items of a metadata.csv, in its order.
+
+    Raises:
+        InputError: if something in it is wrong; it names the line.
+    """
+    try:
+        text = images.read_bytes(path).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
+        columns, rows = reader.fieldnames or [], [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a UTF-8 CSV file: {error}") from None
+    if "file_name" not in columns:
+        raise InputError(f"{path} has no column file_name, but {', '.join(columns) or 'nothing'}")
+    if not rows:
+        raise InputError(f"{path} lists no images; add a line for each")
+    items, seen = [], set()
+    for line, row in rows:
+        where = f"{path}, line {line}"
+        if "" in row:
+            raise InputError(
+                f"{where}: there are more cells than columns; put quotes around commas"
+            )
+        item = Item(
+            row["file_name"] or "",
+            _inside(path.parent, row["file_name"], where),
+            weight_of(row.get("weight"), where),
+            {
+                column.removeprefix("mask_"): _mask_file(path.parent, cell, where)
+                for column, cell in row.items()
+                if cell and (column == "mask" or column.startswith("mask_"))
+            },
+            original=_inside(path.parent, cell, where) if (cell := row.get("original")) else None,
+        )
+        file = item.path.resolve()
+        if file in seen:
+            raise InputError(f"{where}: {item.name} is listed twice; use its weight instead")
+        seen.add(file)
+        items.append(item)
+    return items
+
+
+def _inside(folder: Path, name: str | None, where: str) -> Path:
+    if not name:
+        raise InputError(f"{where}: file_name is empty")
+    if "\0" in name:
+        raise InputError(f"{where}: {name!r} is not a file name")
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{where}: {name} is outside of the folder {folder}")
+    return path
+
+
+def _mask_file(folder: Path, cell: str, where: str) -> MaskFile:
+    name, color = masks.split_color(cell, folder)
+    return MaskFile(_inside(folder, name, where), color)
+
+
+def weight_of(text: str | None, where: str) -> float:
+    """A weight of 0 or more; 1 of nothing.
+
+    Args:
+        where: the text is from, for the InputError if it is something else.
+    """
+    if not text:
+        return 1.0
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not (math.isfinite(weight) and weight >= 0):
+        raise InputError(f"{where}: weight (={text}) must be a number, 0 or more")
+    return weight
