@@ -4,6 +4,7 @@ Shared by the experiments. The libraries are imported inside, so that `--help` s
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -85,7 +86,7 @@ def find_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source
         chosen = labeled or (general if masked or len(regions) == 1 else [])
         if chosen or len(regions) == 1:
             chosen = dataset.shares(chosen)
-            checked = dataset.check(chosen, region)
+            checked = dataset.check(chosen, region, partial(_refuse_vanishing, config))
             refuse_narrow(config, chosen, checked, config.style.scale)
             warn_of_small(config, chosen, checked, config.style.scale)
             pairs = zip(chosen, checked, strict=True)
@@ -94,6 +95,19 @@ def find_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source
             )
             found[name] = Source(region, chosen, checked, None, own)
     return found
+
+
+def _refuse_vanishing(config: Config, mask: "np.ndarray", item: "Item") -> None:
+    """Raises an InputError for a mask that vanishes at some layer, at some stage."""
+    from styleinv import images, vgg
+    from styleinv.regions import layer_masks
+
+    height, width = mask.shape
+    names = vgg.layer_names(config.network.name)
+    for stage in stages_of(config):
+        shape = images.frame(height, width, seen_at(config, stage.resolution))
+        seen, layers = images.resize(mask, *shape), style_layers(config)
+        layer_masks(seen, layers, item.name, config.style.propagation, names)
 
 
 def read_path(config: Config, *names: str) -> tuple[list["Item"], dict[str, Path]]:

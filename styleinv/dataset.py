@@ -143,8 +143,16 @@ class Checked(NamedTuple):
     covered: float | None = None
 
 
-def check(items: Sequence[Item], region: str = ALL) -> list[Checked]:
+def check(
+    items: Sequence[Item],
+    region: str = ALL,
+    refuse: Callable[[np.ndarray, Item], None] = lambda mask, item: None,
+) -> list[Checked]:
     """Reads every file once, so that nothing fails halfway through.
+
+    Args:
+        region: see `stream`.
+        refuse: raises an InputError for a mask f32[h, w] that will not do.
 
     Raises:
         InputError: naming all files that cannot be used, and why.
@@ -155,6 +163,8 @@ def check(items: Sequence[Item], region: str = ALL) -> list[Checked]:
             content = images.read_bytes(item.path)
             height, width = images.decode(content, item.path).shape[:2]
             mask = _read_mask(item, region, (height, width))
+            if mask is not None:
+                refuse(mask, item)
             covered = None if mask is None else float(mask.mean())
             return Checked(hashlib.sha256(content).hexdigest(), height, width, covered)
         except InputError as error:

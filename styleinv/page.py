@@ -77,8 +77,8 @@ def write(folder: Path, template: str, **values: Any) -> Path:
     return report
 
 
-def write_curves(folder: Path, own: Sequence[Row], others: Sequence[Sequence[Row]]) -> list[str]:
-    """Writes curve.png; its URI and that of a narrow one for phones, or nothing without rows.
+def write_curves(path: Path, own: Sequence[Row], others: Sequence[Sequence[Row]]) -> list[str]:
+    """Writes a PNG; its URI and that of a narrow one for phones, or nothing without rows.
 
     Args:
         own: of the picture that it is about.
@@ -87,7 +87,7 @@ def write_curves(folder: Path, own: Sequence[Row], others: Sequence[Sequence[Row
     if not own:
         return []
     wide, narrow = curves.draw(own, others), curves.draw(own, others, narrow=True)
-    files.write(folder / "curve.png", wide)
+    files.write(path, wide)
     return [embed(wide, "png"), embed(narrow, "png")]
 
 

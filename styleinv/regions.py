@@ -48,7 +48,8 @@ def layer_masks(
             but the pixels); it names the layer, and the smallest size at which there is one.
     """
     shallowest = next((layer for layer in network if layer in layers), PIXELS)
-    carried = dict(_carry(mask, (PIXELS, *network), propagation))
+    depth = max((network.index(layer) + 1 for layer in layers if layer != PIXELS), default=0)
+    carried = dict(_carry(mask, (PIXELS, *network[:depth]), propagation))
     masks = {}
     for layer in layers:
         if carried[layer].sum() >= 1:

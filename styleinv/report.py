@@ -11,7 +11,7 @@ from typing import Any
 
 from styleinv import images, page
 from styleinv.journal import read_json, read_metrics
-from styleinv.page import Picture, Reference
+from styleinv.page import Picture, Reference, Row
 
 SHOWN = 48  # references in the mosaic
 MOSAIC = 768  # its resolution, enough for dense screens
@@ -32,14 +32,11 @@ def write_report(folder: Path, references: Sequence[Reference]) -> Path:
     """
     results = read_json(folder / "results.json") if (folder / "results.json").exists() else None
     rows = read_metrics(folder / "metrics.jsonl")
-    seed = results["best_seed"] if results else rows[-1]["seed"] if rows else 0
-    own = [row for row in rows if row["seed"] == seed]
-    rest = sorted({row["seed"] for row in rows} - {seed})
-    others = [[row for row in rows if row["seed"] == other] for other in rest]
-
-    snapshots = page.snapshot_paths(folder, f"seed{seed}")
-    saved = (folder / "style.png").exists()
-    style_image = folder / "style.png" if saved else next(reversed(snapshots.values()), None)
+    if results:
+        whole = results | {"name": "", "image": "style.png", "regions": {"": results}}
+        done = {each["name"]: each for each in results.get("pictures", [whole])}
+    else:
+        done = dict.fromkeys([row.get("region", "") for row in rows] or [""])
     shown = page.heaviest(references, SHOWN)
     return page.write(
         folder,
@@ -47,18 +44,49 @@ def write_report(folder: Path, references: Sequence[Reference]) -> Path:
         results=results,
         references=references,
         unequal=len({round(reference.weight, 6) for reference in references}) > 1,
-        style_image=style_image and page.embed(style_image.read_bytes(), "png"),
-        style_shape=images.read(style_image).shape[1::-1] if style_image else (1, 1),
-        style_saved=saved,
+        portraits=[
+            _portrait(folder, name, [row for row in rows if row.get("region", "") == name], each)
+            for name, each in done.items()
+        ],
         mosaic=_mosaic(shown),
         mosaic_rows=_rows(len(shown)),
-        snapshots=page.snapshots(snapshots, own),
-        seed=seed,
-        stages=page.stages(own),
-        curves=page.write_curves(folder, own, others),
-        positions=page.positions(results["layers"] | {"": results["total"]}) if results else None,
-        finals=_finals(folder, results["seeds"]) if results else [],
     )
+
+
+def _portrait(
+    folder: Path, name: str, rows: Sequence[Row], done: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What the page says of one style image.
+
+    Args:
+        name: the region's, or "".
+        done: its row of results.json; None if it did not come to its end.
+    """
+    seed = done["best_seed"] if done else rows[-1]["seed"] if rows else 0
+    own = [row for row in rows if row["seed"] == seed]
+    rest = sorted({row["seed"] for row in rows} - {seed})
+    others = [[row for row in rows if row["seed"] == other] for other in rest]
+    paths = page.snapshot_paths(folder, f"{name}_seed{seed}" if name else f"seed{seed}")
+    saved = folder / done["image"] if done else folder / "style.png"
+    last = saved if saved.exists() else next(reversed(paths.values()), None)
+    regions = done["regions"] if done else {}
+    curve = f"curve_{name}.png" if name else "curve.png"
+    return {
+        "name": name,
+        "seed": seed,
+        "done": done,
+        "image": last and page.embed(last.read_bytes(), "png"),
+        "shape": images.read(last).shape[1::-1] if last else (1, 1),
+        "saved": saved.exists(),
+        "snapshots": page.snapshots(paths, own),
+        "stages": page.stages(own),
+        "curves": page.write_curves(folder / curve, own, others),
+        "regions": {
+            region: table | {"positions": page.positions(table["layers"] | {"": table["total"]})}
+            for region, table in regions.items()
+        },
+        "finals": _finals(folder, done["seeds"]) if done else [],
+    }
 
 
 def _finals(folder: Path, seeds: Sequence[Mapping[str, Any]]) -> list[tuple[Picture, Any]]:

@@ -101,7 +101,7 @@ def write_report(
         ),
         snapshots=page.snapshots(page.snapshot_paths(folder, first), own),
         stages=page.stages(own),
-        curves=page.write_curves(folder, own, list(pictures.values())),
+        curves=page.write_curves(folder / "curve.png", own, list(pictures.values())),
         others=len(pictures),
     )
 
