@@ -16,12 +16,15 @@ def soften(
     A guided filter (He & Sun 2015, "Fast guided filter") takes the edges from the picture.
     """
     guide, large = (
-        np.float32(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)) / 255 for image in (small, picture)
+        cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+        for image in (small, picture)
     )
     rest = ~np.any([*regions.values(), np.zeros(guide.shape, bool)], axis=0)
-    planes = [_guided(np.float32(region), guide, large) for region in (*regions.values(), rest)]
+    planes = [
+        _guided(region.astype(np.float32), guide, large) for region in (*regions.values(), rest)
+    ]
     sharp = np.stack(planes) ** 3  # faint traces of other regions go
-    return dict(zip(regions, np.uint8(np.round(255 * sharp / sharp.sum(0))), strict=False))
+    return dict(zip(regions, np.round(255 * sharp / sharp.sum(0)).astype(np.uint8), strict=False))
 
 
 def _guided(mask: np.ndarray, guide: np.ndarray, large: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ than what is not in them does, over all pictures: an outlier in one is outvoted 
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import cv2
@@ -39,15 +40,14 @@ def parse(text: str, count: int) -> Seed:
         InputError: if that is not what it is.
     """
     found = re.fullmatch(r"(?:(.+):)?(\w+)=([\d.,\s]+)", text)
-    try:
-        numbers = tuple(float(number) for number in found[3].split(",")) if found else ()
-    except ValueError:
-        numbers = ()
+    numbers: list[float] = []
+    with suppress(ValueError):
+        numbers = [float(number) for number in found[3].split(",")] if found else []
     if not found or len(numbers) != count:
         raise InputError(f"{text} is not [PICTURE:]NAME={'X,Y,X,Y'[: 2 * count - 1]}")
-    if count == 4 and not (numbers[0] < numbers[2] and numbers[1] < numbers[3]):
+    if count == 4 and (numbers[0] >= numbers[2] or numbers[1] >= numbers[3]):
         raise InputError(f"the box {text} is empty; give left,top,right,bottom")
-    return Seed(text, found[1] or "", found[2], numbers)
+    return Seed(text, found[1] or "", found[2], tuple(numbers))
 
 
 def place(seed: Seed, name: str, height: int, width: int) -> Seed:
@@ -105,15 +105,15 @@ def _cut(small: np.ndarray, likely: np.ndarray, seeds: Sequence[Seed], region: s
     own = [seed for seed in seeds if seed.region == region]
     clicks = [seed for seed in seeds if len(seed.numbers) == 2]
     labels = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    if all(seed.picture for seed in own):
+    if any(seed.picture and len(seed.numbers) == 4 for seed in own):
         labels[~_held(own, likely.shape)] = cv2.GC_BGD
     labels[_held([seed for seed in clicks if seed.region != region], likely.shape)] = cv2.GC_BGD
     labels[_held([seed for seed in clicks if seed.region == region], likely.shape)] = cv2.GC_FGD
     if len(np.unique(labels % 2)) == 2:  # else there is nothing to tell apart
         cv2.setRNGSeed(0)
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(small, labels, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    parts = cv2.connectedComponents(np.uint8(labels % 2))[1]
+        models, unused = (np.zeros((1, 65)), np.zeros((1, 65))), (0, 0, 1, 1)
+        cv2.grabCut(small, labels, unused, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    parts = cv2.connectedComponents(labels % 2)[1]
     touched = parts[_held(own, likely.shape)]
     return np.isin(parts, touched[touched > 0])
 

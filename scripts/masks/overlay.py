@@ -18,14 +18,16 @@ COLORS = (
 
 def overlay(picture: np.ndarray, masks: Mapping[str, np.ndarray]) -> Image.Image:
     """The picture u8[h, w, 3], dimmed where no mask u8[h, w] is."""
-    gray = np.float32(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))[..., None]
-    page, side = np.float32(picture) * 0.4, max(picture.shape)
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None]
+    page, side = picture * np.float32(0.4), max(picture.shape)
     for i, mask in enumerate(masks.values()):
         color = np.array(COLORS[i % len(COLORS)], np.float32)
-        page += np.float32(mask)[..., None] / 255 * (0.6 * gray + 0.4 * color - 0.4 * picture)
-    drawn = np.uint8(np.clip(page, 0, 255))
+        page += (mask[..., None] / np.float32(255)) * (0.6 * gray + 0.4 * color - 0.4 * picture)
+    drawn = np.clip(page, 0, 255).astype(np.uint8)
     for i, mask in enumerate(masks.values()):
-        lines = cv2.findContours(np.uint8(mask >= 128), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]
+        lines = cv2.findContours(
+            (mask >= 128).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
+        )[0]
         cv2.drawContours(drawn, lines, -1, COLORS[i % len(COLORS)], max(1, side // 300))
     image = Image.fromarray(drawn)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(max(10, side / 26))
@@ -41,7 +43,7 @@ def overlay(picture: np.ndarray, masks: Mapping[str, np.ndarray]) -> Image.Image
 
 def _middle(mask: np.ndarray) -> tuple[float, float]:
     """x and y of the position that lies deepest inside of the mask."""
-    framed = np.pad(np.uint8(mask >= min(128, mask.max())), 1)
+    framed = np.pad((mask >= min(128, mask.max())).astype(np.uint8), 1)
     depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
     y, x = np.unravel_index(depth.argmax(), depth.shape)
     return float(x), float(y)

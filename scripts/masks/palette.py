@@ -44,8 +44,8 @@ def nearest(small: np.ndarray, looks: np.ndarray, down: float) -> np.ndarray:
 
 def _look(small: np.ndarray, down: float) -> np.ndarray:
     calm = cv2.bilateralFilter(small, 9, 40, 9)
-    lab = cv2.cvtColor(np.float32(calm) / 255, cv2.COLOR_RGB2LAB)
-    gray = np.float32(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+    lab = cv2.cvtColor(calm.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     fine = np.abs(gray - cv2.GaussianBlur(gray, (0, 0), 2))
     rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 4))
     height = np.broadcast_to(np.linspace(0, 1, len(gray), dtype=np.float32)[:, None], gray.shape)
