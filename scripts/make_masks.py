@@ -81,14 +81,18 @@ def run(arguments: argparse.Namespace) -> None:
     items = dataset.find(folder)
     if unknown := {seed.picture for seed in seeds} - {"", *(item.name for item in items)}:
         raise InputError(f"there is no picture {min(unknown)} in {folder}")
-    smalls, placed = [], []
+    smalls, placed, shapes = [], [], []
     for item in items:
         picture = images.to_bytes(images.read(item.path))
         smalls.append(palette.shrink(picture))
+        shapes.append(picture.shape[:2])
         mine = [seed for seed in seeds if seed.picture in ("", item.name)]
         placed.append([grabcut.place(seed, item.name, *picture.shape[:2]) for seed in mine])
     found = clusters.propose(smalls, names) if names else grabcut.propose(smalls, placed)
     out = arguments.out or folder / "masks"
+    if not arguments.overwrite:
+        for item, stem, regions, shape in zip(items, _stems(items), found, shapes, strict=True):
+            _check_kept([out / f"{stem}_{region}.png" for region in regions], shape, item.name)
     written = [
         _write(item, stem, small, regions, out, arguments.overwrite)
         for item, stem, small, regions in zip(items, _stems(items), smalls, found, strict=True)
@@ -96,6 +100,13 @@ def run(arguments: argparse.Namespace) -> None:
     _tell(found, written, len(items))
     print(f"look at {out}/*_overlay.jpg")
     _list(folder, {item.name: one for item, one in zip(items, written, strict=True)}, arguments)
+
+
+def _check_kept(paths: Sequence[Path], shape: tuple[int, int], name: str) -> None:
+    """Raises an InputError for a mask that is there and is no mask of the picture."""
+    for path in paths:
+        if path.exists() and images.load(images.read_bytes(path), path).size != shape[::-1]:
+            raise InputError(f"{path} is not of the size of {name}; mend it, or use --overwrite")
 
 
 def _write(
@@ -120,8 +131,6 @@ def _write(
         new = overwrite or not path.exists()
         if not new:
             mask = images.to_bytes(images.decode_mask(images.read_bytes(path), path))
-            if mask.shape != picture.shape[:2]:
-                raise InputError(f"{path} is not of the size of {item.name}; use --overwrite")
         elif mask.mean() < 255 * _LEAST:
             continue
         else:

@@ -94,7 +94,7 @@ def test_the_real_program_proposes_what_the_library_loads(folder):
         parts = [masks.read(item.masks, region, shape, item.path) for region in item.masks]
         np.testing.assert_allclose(np.sum(parts, axis=0), 1, atol=0.01)
         assert ((parts[0] > 0.02) & (parts[0] < 0.98)).any()  # soft at the edges
-        assert Image.open(folder / f"masks/{item.path.stem}_overlay.jpg").size == shape[::-1]
+        assert images.read(folder / f"masks/{item.path.stem}_overlay.jpg").shape == (*shape, 3)
 
 
 def test_proposals_are_the_same_every_time(folder, propose):
@@ -134,6 +134,23 @@ def test_masks_and_manifests_that_are_there_stay(folder, propose):
     assert (folder / "metadata.csv").read_text() == "\n".join(rows)
     assert read(folder / "masks/01_region1.png").std() > 0.1
     assert "01.jpg,0.5,masks/01_region1.png," in (folder / "metadata.new.csv").read_text()
+
+
+def test_a_mask_of_another_size_that_is_there_is_refused(folder, propose):
+    (folder / "masks").mkdir()
+    Image.new("L", (9, 9), 99).save(folder / "masks/10_region1.png")
+    before = tree(folder)
+    status, _, error = propose(folder, *FLAT)
+    assert status == 2
+    assert re.search(r"10_region1\.png is not of the size of 10\.jpg; mend it, or use", error)
+    assert tree(folder) == before
+
+
+def test_tiny_and_flat_pictures_are_no_trouble(tmp_path, propose):
+    Image.new("RGB", (300, 1), "blue").save(tmp_path / "line.png")
+    Image.new("RGB", (2, 2), "white").save(tmp_path / "dot.png")
+    assert propose(tmp_path, "--clusters", "3")[0] == 0
+    assert propose(tmp_path, *BOXES)[0] == 0
 
 
 def test_masks_outside_of_the_folder_have_no_manifest(folder, propose, tmp_path_factory):

@@ -18,6 +18,7 @@ from styleinv.errors import InputError
 
 _LOOKS, _DOWN = 32, 50.0
 _CLICK = 0.04  # radius of what a click holds, as a share of the longer side
+_FEWEST = 16  # positions of the region, or of what is not, under which GrabCut cannot learn
 _ROUNDS = 2  # with more of them it drifts away from what the folder says
 
 
@@ -109,7 +110,7 @@ def _cut(small: np.ndarray, likely: np.ndarray, seeds: Sequence[Seed], region: s
         labels[~_held(own, likely.shape)] = cv2.GC_BGD
     labels[_held([seed for seed in clicks if seed.region != region], likely.shape)] = cv2.GC_BGD
     labels[_held([seed for seed in clicks if seed.region == region], likely.shape)] = cv2.GC_FGD
-    if len(np.unique(labels % 2)) == 2:  # else there is nothing to tell apart
+    if np.bincount(labels.ravel() % 2, minlength=2).min() >= _FEWEST:
         cv2.setRNGSeed(0)
         models, unused = (np.zeros((1, 65)), np.zeros((1, 65))), (0, 0, 1, 1)
         cv2.grabCut(small, labels, unused, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
