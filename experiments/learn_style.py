@@ -99,7 +99,7 @@ def work(opened: Session, found: Found) -> bool:
             continue
         problem = problem_of(opened, portrait, styles, found.layout)
         finished = False
-        for frame in optimize(config, opened.run, task, problem, opened.stop):
+        for frame in optimize(opened, task, problem):
             finished = frame.count == sum(config.steps)
         if not finished:
             return False

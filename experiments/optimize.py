@@ -3,7 +3,7 @@
 Shared by the experiments. The libraries are imported inside, so that `--help` stays quick.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments.inputs import stages_of
@@ -11,6 +11,7 @@ from experiments.problem import Problem
 from styleinv.config import Config
 
 if TYPE_CHECKING:
+    from experiments.session import Session
     from styleinv.record import Record
     from styleinv.synthesize import Frame
 
@@ -41,9 +42,7 @@ def is_done(config: Config, run: "Record", task: Task) -> bool:
     return task.index < index or (task.index == index and ended)
 
 
-def optimize(
-    config: Config, run: "Record", task: Task, problem: Problem, stop: Callable[[], int]
-) -> Iterator["Frame"]:
+def optimize(opened: "Session", task: Task, problem: Problem) -> Iterator["Frame"]:
     """Yields the frames that are left of the picture; fewer if it is stopped.
 
     Metrics and snapshots are written before a frame is yielded, its checkpoint after: what the
@@ -55,6 +54,7 @@ def optimize(
     from styleinv.parameters import PARAMETERS
     from styleinv.synthesize import synthesize
 
+    config, run = opened.config, opened.run
     stages, optimizer = stages_of(config), config.optimizer
     reached, position = run.resume or (0, None)
     position = position if task.index == reached else None
@@ -80,6 +80,7 @@ def optimize(
             solver_for,
             keep_details=config.start.image != "noise",
             rematerialize=config.network.rematerialize,
+            step=opened.step,
             resume=position,
         ):
             number, last = total * task.index + frame.count, frame.count == total
@@ -90,7 +91,7 @@ def optimize(
             if last or frame.count in config.snapshots:
                 run.image(number, image_name(task.name, frame.count), frame.image)
             bar.advance(work[frame.stage], f"{frame.resolution} px  loss {frame.snapshot.loss:.5f}")
-            stopped = stop() and not last
+            stopped = opened.stop() and not last
             yield frame
             if stopped or last or frame.count % config.checkpoint_every == 0:
                 run.checkpoint(number, task.index, frame.position)

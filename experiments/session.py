@@ -5,6 +5,7 @@ Shared by the experiments. The libraries are imported inside, so that `--help` s
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from styleinv.config import Config
 if TYPE_CHECKING:
     import numpy as np
 
+    from styleinv.minimize import Step
     from styleinv.record import Record
     from styleinv.vgg import VGG
 
@@ -51,6 +53,7 @@ class Session(NamedTuple):
         known: {style file's name in the run's folder: what is in it, or in the one given}.
         run: its folder.
         stop: the number of the signal that it was sent, or 0.
+        step: see `minimize`.
     """
 
     config: Config
@@ -59,6 +62,7 @@ class Session(NamedTuple):
     known: Mapping[str, targets.Measured]
     run: "Record"
     stop: Callable[[], int]
+    step: "Step | None"
 
     def obtain(self, sources: Mapping[str, Source]) -> Styles | None:
         """The styles of the sources; None if stopped, see `targets.obtain`."""
@@ -87,8 +91,20 @@ class Experiment(NamedTuple):
     report: Callable[[Path, Found], Path]
 
 
-def execute(experiment: Experiment, request: cli.Request, load: Load = load_network) -> int:
+def execute(
+    experiment: Experiment,
+    request: cli.Request,
+    load: Load = load_network,
+    stop: Callable[[], int] | None = None,
+    step: "Step | None" = None,
+) -> int:
     """Runs or resumes; everything of the user's is checked before anything is written.
+
+    Args:
+        load: config -> network, and what run.json says of its weights.
+        stop: asked after every step, the number of a signal or 0; by default the run listens for
+            signals itself, which only the main thread can.
+        step: see `minimize`.
 
     Returns:
         The exit status: 0, or 128 and the number of the signal that stopped it.
@@ -121,11 +137,11 @@ def execute(experiment: Experiment, request: cli.Request, load: Load = load_netw
     info = {"experiment": experiment.name, "config": request.name, "command": request.command}
     info |= {"weights": weights} | record.environment()
     with (
-        interruptible() as stop,
+        nullcontext(stop) if stop else interruptible() as stop,
         record.Record(folder, settings, info, events=config.tensorboard) as run,
     ):
         LOG.info("run folder %s", folder)
-        if experiment.work(Session(config, network, digest, known, run, stop), found):
+        if experiment.work(Session(config, network, digest, known, run, stop, step), found):
             return 0
         run.close("interrupted")
     return cli.stopped(request, folder, stop())

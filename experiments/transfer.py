@@ -109,7 +109,7 @@ def restyle(opened: Session, content: Content, found: Found, styles: Styles, tas
     masks = region_masks(content, taken.image.shape[:2])
     problem = problem_of(config, network, content, taken, masks, styles)
     finished = False
-    for frame in optimize(config, run, task, problem, opened.stop):
+    for frame in optimize(opened, task, problem):
         finished = frame.count == sum(config.steps)
         if finished:
             image = put_back(frame.image, taken.image, masks, styles)

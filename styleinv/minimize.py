@@ -20,6 +20,7 @@ import optax
 SOLVERS = ("lbfgs", "adam")
 Loss = Callable[[jax.Array, Any], tuple[jax.Array, dict[str, jax.Array]]]
 Evaluate = Callable[[jax.Array], tuple[tuple[jax.Array, dict[str, jax.Array]], jax.Array]]
+Step = Callable[..., tuple]  # as `take_step`
 
 
 class Solver(Protocol):
@@ -66,7 +67,8 @@ class Snapshot(NamedTuple):
     values: dict[str, float]
 
 
-def _take_step(loss, solver, params, state, problem):
+def take_step(loss: Loss, solver: Solver, params: jax.Array, state: Any, problem: Any) -> tuple:
+    """(params, state, value, values) after a step, see the top of this file."""
     evaluate = partial(jax.value_and_grad(loss, has_aux=True), problem=problem)
     return solver.step(evaluate, params, state)
 
@@ -74,10 +76,10 @@ def _take_step(loss, solver, params, state, problem):
 _compiled = partial(
     jax.jit, static_argnames=("loss", "solver"), donate_argnames=("state",)
 )  # the state is the largest array by far
-_step = _compiled(_take_step)
+_step = _compiled(take_step)
 # Orders the operations for little memory, not for much at a time; a few percent slower.
 _frugal_step = _compiled(
-    _take_step,
+    take_step,
     compiler_options={"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"},
 )
 
@@ -90,6 +92,7 @@ def minimize(
     steps: int,
     *,
     frugal: bool = False,
+    step: Step | None = None,
     resume: tuple[int, Any] | None = None,
 ) -> Iterator[Snapshot]:
     """Yields after every step; what is yielded is all that is needed to go on.
@@ -101,6 +104,7 @@ def minimize(
         solver: see `Solver`.
         steps: the number of steps in all.
         frugal: compile for little memory instead of speed.
+        step: takes the steps in place of `take_step` compiled here; it may donate the state.
         resume: (step, state) of the snapshot that `params` came from.
 
     Raises:
@@ -111,11 +115,11 @@ def minimize(
         values = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         resume = 0, solver.init(params, values)
     done, state = resume
-    take_step = _frugal_step if frugal else _step
-    for step in range(done + 1, steps + 1):
-        params, state, value, values = take_step(loss, solver, params, state, problem)
+    step = step or (_frugal_step if frugal else _step)
+    for number in range(done + 1, steps + 1):
+        params, state, value, values = step(loss, solver, params, state, problem)
         value = float(value)
         if not math.isfinite(value):
-            raise FloatingPointError(f"the loss became {value} at step {step}")
+            raise FloatingPointError(f"the loss became {value} at step {number}")
         values = {name: float(x) for name, x in jax.device_get(values).items()}
-        yield Snapshot(step, params, state, value, values)
+        yield Snapshot(number, params, state, value, values)

@@ -1,6 +1,8 @@
 """Long work shows itself: a bar on a terminal, a line every so often elsewhere."""
 
+import math
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +26,8 @@ class Bar:
             self._progress.update(self._task, advance=work, note=note)
             return
         now = time.monotonic()
-        if now - self._said >= self._every or self._done >= self._total:
+        last = self._done >= self._total and self._every < math.inf
+        if now - self._said >= self._every or last:
             self._said = now
             new = self._done - self._first
             left = (now - self._start) * (self._total - self._done) / new if new else 0
@@ -41,11 +44,14 @@ class Bar:
 
 @contextmanager
 def bar(title: str, total: float, *, every: float = 10.0) -> Iterator[Bar]:
-    """A progress bar on standard error.
+    """A progress bar on standard error; in a thread beside the main one, silence.
 
     Args:
         every: seconds between lines where standard error is no terminal.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield Bar(title, total, None, math.inf)
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         yield Bar(title, total, None, every)

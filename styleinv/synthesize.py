@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleinv import images
-from styleinv.minimize import Snapshot, Solver, minimize
+from styleinv.minimize import Snapshot, Solver, Step, minimize
 from styleinv.objective import Objective
 from styleinv.parameters import Parameters
 from styleinv.vgg import VGG, layer_stride
@@ -131,6 +131,7 @@ def synthesize(
     *,
     keep_details: bool = False,
     rematerialize: bool = False,
+    step: Step | None = None,
     resume: Position | None = None,
 ) -> Iterator[Frame]:
     """Yields every step of every stage.
@@ -147,6 +148,7 @@ def synthesize(
             stage before made to its one. Right where the starts are the same picture, whose
             details would be lost with the resized image; not for noise.
         rematerialize: half the memory for more time, see `ImageLoss`.
+        step: see `minimize`.
         resume: the position to go on from; bit for bit what an undisturbed run would do.
     """
     loss = ImageLoss(parameters.decode, rematerialize)
@@ -169,11 +171,19 @@ def synthesize(
         if resume and index == resume.stage:
             params, done = _restore(loss, params, problem, solver, resume)
         for snapshot in minimize(
-            loss, params, problem, solver, stage.steps, frugal=rematerialize, resume=done
+            loss,
+            params,
+            problem,
+            solver,
+            stage.steps,
+            frugal=rematerialize,
+            step=step,
+            resume=done,
         ):
-            params = snapshot.params
-            step = snapshot.step
-            yield Frame(index, stage.resolution, step, earlier + step, snapshot, parameters.decode)
+            params, count = snapshot.params, snapshot.step
+            yield Frame(
+                index, stage.resolution, count, earlier + count, snapshot, parameters.decode
+            )
         image = np.asarray(parameters.decode(params))
 
 

@@ -17,6 +17,7 @@ ARROWS = {
     "parameters": set(),
     "minimize": set(),
     "lbfgs": {"minimize"},
+    "together": {"minimize"},
     "winograd": set(),
     "convolution": {"winograd"},
     "vgg": {"convolution", "weights.convolutions"},
