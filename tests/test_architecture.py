@@ -25,6 +25,8 @@ ARROWS = {
     "masks": {"images"},
     "colors": set(),
     "regions": {"images", "vgg"},
+    "gains": {"style"},
+    "change": {"gains", "style"},
     "statistics": {"style"},
     "layer_weights": {"statistics", "vgg"},
     "objective": {"layer_weights", "statistics", "style", "vgg"},
