@@ -128,10 +128,8 @@ def test_weights_count_only_relative_to_each_other():
 @pytest.mark.parametrize("part", [0, 1], ids=change.LayerChange._fields)
 def test_reliance_is_the_best_of_leaving_each_pair_out(count, part):
     several = noisy(count)
-    xs, fs = (
-        np.array([split(pair[i].moments["relu1_1"])[part].ravel() for pair in several])
-        for i in (0, 1)
-    )
+    xs = np.array([split(x.moments["relu1_1"])[part].ravel() for x, _, _ in several])
+    fs = np.array([split(f.moments["relu1_1"])[part].ravel() for _, f, _ in several])
 
     def error(follow, doubt):
         total = 0.0
