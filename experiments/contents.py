@@ -152,20 +152,22 @@ def put_back(
     return image
 
 
-def recolored(
+def own_sources(
     config: Config, sources: Mapping[str, Source], content: Content, taken: "Photo"
 ) -> dict[str, Source]:
-    """The sources as this photograph needs them: in its colors, if these are to be kept."""
+    """The sources as this photograph has its own: in its colors, or as a filter would change it.
+
+    A style file that is given stays as it is; a change file does not.
+    """
     from styleinv import colors
 
-    kind = config.content.original_colors
-    if kind == "no":
-        return dict(sources)
-    change = {"luminance": colors.match_luminance, "match": colors.match_colors}[kind]
-    recolor = partial(change, photo=view(taken.image, config.resolution))
+    kind, recolor = config.content.original_colors, None
+    if kind != "no":
+        change = {"luminance": colors.match_luminance, "match": colors.match_colors}[kind]
+        recolor = partial(change, photo=view(taken.image, config.resolution))
     return {
         name: source
-        if source.given
+        if source.given and not config.style.debias
         else source._replace(own=f"styles/{content.name}_{name}.safetensors", recolor=recolor)
         for name, source in sources.items()
     }

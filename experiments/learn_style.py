@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments import cli, session, targets
+from experiments import cli, debias, session, targets
+from experiments.contents import find_contents
 from experiments.inputs import note_rank, stages_of
 from experiments.layout import find_layout, placed_at, shape_of
 from experiments.optimize import Task, image_name, is_done, optimize
@@ -51,10 +52,14 @@ def execute(request: cli.Request) -> int:
 
 def check(config: Config) -> None:
     """Raises an InputError for what learn_style has no use for."""
-    if config.content.path or config.start.image == "content":
+    photo = config.content.path and not config.style.debias
+    if photo or config.start.image == "content":
         raise InputError(
-            "config.content is for `python -m experiments.transfer`; learn_style has no photo"
+            "config.content is for `python -m experiments.transfer`; learn_style has no photo, "
+            "but where config.style.debias is set"
         )
+    if config.style.debias and config.dataset.region != ("all",):
+        raise InputError("config.style.debias is for whole pictures here; set dataset.region=all")
 
 
 def find(config: Config) -> Found:
@@ -69,7 +74,8 @@ def find(config: Config) -> Found:
             f"manifest, or write --config.dataset={missing[0]}=FILE"
         )
     note_rank(config)
-    return Found(sources, layout=layout)
+    contents = find_contents(config) if config.style.debias else ()
+    return Found(sources, contents, layout)
 
 
 def portraits(config: Config, found: Found) -> list[Portrait]:
@@ -84,6 +90,8 @@ def portraits(config: Config, found: Found) -> list[Portrait]:
 def work(opened: Session, found: Found) -> bool:
     """Every style image in turn, and what they have come to; False if stopped."""
     config = opened.config
+    if config.style.debias and not write_expected(opened, found):
+        return False
     styles = opened.obtain(found.sources)
     if styles is None:
         return False
@@ -104,6 +112,24 @@ def work(opened: Session, found: Found) -> bool:
         if not finished:
             return False
     conclude(opened, found, every, styles)
+    return True
+
+
+def write_expected(opened: Session, found: Found) -> bool:
+    """The style file of what the filter is expected to make of the photos; False if stopped."""
+    from styleinv import photo
+
+    (source,) = found.sources.values()
+    if (opened.run.folder / source.own).is_file():
+        return True
+    changes = debias.obtain(opened, found.sources)
+    if changes is None:
+        return False
+    photos = (
+        debias.Photograph(photo.read(each.item.path).image, {}, each.name)
+        for each in found.contents
+    )
+    debias.write_styles(opened, found.sources, changes, photos)
     return True
 
 

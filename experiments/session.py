@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments import cli, targets
+from experiments import cli, debias, targets
 from experiments.contents import Content
 from experiments.inputs import check_start, load_network, refuse_large
 from experiments.problem import Styles
@@ -115,6 +115,8 @@ def execute(
     config = request.config
     validate(config)
     experiment.check(config)
+    if config.style.debias:
+        debias.check(config)
     settings = asdict(config)
     folder = request.workdir or record.default_folder(experiment.name, request.name)
     record.belongs(folder, settings)
@@ -133,7 +135,11 @@ def execute(
     compilation.keep_compiled()
     network, weights = load(config)
     digest = weights["digest"]
-    known = targets.read_files(config, digest, found.sources, folder)
+    if config.style.debias:
+        debias.check_sources(config, digest, found.sources)
+        known = {}
+    else:
+        known = targets.read_files(config, digest, found.sources, folder)
     info = {"experiment": experiment.name, "config": request.name, "command": request.command}
     info |= {"weights": weights} | record.environment()
     with (

@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import cli, session
+from experiments import cli, debias, session
 from experiments.contents import (
     Content,
     find_contents,
     find_sources,
     output_name,
+    own_sources,
     put_back,
-    recolored,
     region_masks,
     view,
     view_shape,
@@ -69,26 +69,38 @@ def find(config: Config) -> Found:
 def work(opened: Session, found: Found) -> bool:
     """Every photograph in turn, and what they have come to; False if stopped."""
     config, run = opened.config, opened.run
-    plain = config.content.original_colors == "no"
-    styles = opened.obtain(found.sources) if plain else {}
-    if styles is None:
+    styles: Styles | None = {}  # of each photograph's own, where they depend on it
+    changes: debias.Changes | None = {}
+    if config.style.debias:
+        changes = debias.obtain(opened, found.sources)
+    elif config.content.original_colors == "no":
+        styles = opened.obtain(found.sources)
+    if styles is None or changes is None:
         return False
     for index, content in enumerate(found.contents):
         facts = {"seed": config.seeds[0], "content": content.name, "alpha": content.alpha}
         task = Task(index, content.name, f"restyling {content.name}", facts)
         if is_done(config, run, task):
             continue
-        if not restyle(opened, content, found, styles, task):
+        if not restyle(opened, content, found, styles, changes, task):
             return False
     conclude(config, found, run)
     return True
 
 
-def restyle(opened: Session, content: Content, found: Found, styles: Styles, task: Task) -> bool:
+def restyle(
+    opened: Session,
+    content: Content,
+    found: Found,
+    styles: Styles,
+    changes: debias.Changes,
+    task: Task,
+) -> bool:
     """One photograph, into the run's images and metrics; False if stopped before its end.
 
     Args:
-        styles: of all regions; those of the photograph's own colors are not among them.
+        styles: of all regions; empty where they depend on the photograph.
+        changes: of all regions, where the styles follow from them.
     """
     from styleinv import colors, images, photo
 
@@ -100,13 +112,19 @@ def restyle(opened: Session, content: Content, found: Found, styles: Styles, tas
         if region not in found.sources:
             LOG.info("%s: there is no style for the %s: it stays as it is", task.name, region)
     sources = {k: source for k, source in found.sources.items() if k in content.regions}
+    masks = region_masks(content, taken.image.shape[:2])
     if not styles:
-        measured_again = opened.obtain(recolored(config, sources, content, taken))
+        own = own_sources(config, sources, content, taken)
+        missing = {k: s for k, s in own.items() if not (run.folder / s.own).is_file()}
+        if missing and changes:
+            photograph = debias.Photograph(taken.image, masks, content.item.name)
+            known = {region: changes[region] for region in missing}
+            debias.write_styles(opened, missing, known, [photograph])
+        measured_again = opened.obtain(own)
         if measured_again is None:
             return False
         styles = measured_again
     styles = {region: styles[region] for region in sources}
-    masks = region_masks(content, taken.image.shape[:2])
     problem = problem_of(config, network, content, taken, masks, styles)
     finished = False
     for frame in optimize(opened, task, problem):

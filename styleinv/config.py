@@ -46,6 +46,7 @@ class Style:
     mode: str = "full"  # a region fills its image (full); or stays in_place, or goes by a layout
     layout: tuple[str, ...] = ()  # masks of the style image: NAME=FILE, or a colored map
     propagation: str = "soft"  # how masks go through the network: soft, inside or any
+    debias: bool = False  # aim at what the filter would make of the photo; needs originals
     scale: float = 1.0  # size at which the style is seen, relative to the result's
 
 

@@ -121,6 +121,28 @@ def select(
     Raises:
         InputError: if the file was made with anything else than asked for; names both.
     """
+    there = {resolution: style.layers for resolution, style in styles.items()}
+    refuse_unlike(path, origin, wanted=wanted, there=there, layers=layers, resolutions=resolutions)
+    return {
+        resolution: Style(resolution, {k: styles[resolution].moments[k] for k in layers})
+        for resolution in resolutions
+    }
+
+
+def refuse_unlike(
+    path: Path,
+    origin: Origin,
+    *,
+    wanted: Origin,
+    there: Mapping[int, Sequence[str]],
+    layers: Sequence[str],
+    resolutions: Sequence[int],
+) -> None:
+    """Raises an InputError if a file was made with anything else than asked for; names both.
+
+    Args:
+        there: {resolution: layers} of the file.
+    """
     for field in ("network", "weights", "pooling", "padding"):
         has, asked = getattr(origin, field), getattr(wanted, field)
         if has != asked:
@@ -134,20 +156,15 @@ def select(
             f"{path} was made with masks {origin.propagation}, and this run has "
             f"{wanted.propagation}; choose config.style.propagation to match"
         )
-    selected = {}
     for resolution in resolutions:
-        if resolution not in styles:
-            there = ", ".join(map(str, styles))
+        if resolution not in there:
             raise InputError(
-                f"{path} was measured at {there} px, and this run needs {resolution}; "
-                "choose config.resolution and config.steps to match"
+                f"{path} was measured at {', '.join(map(str, there))} px, and this run needs "
+                f"{resolution}; choose config.resolution and config.steps to match"
             )
-        moments = styles[resolution].moments
-        missing = [layer for layer in layers if layer not in moments]
+        missing = [layer for layer in layers if layer not in there[resolution]]
         if missing:
             raise InputError(
-                f"{path} has the layers {', '.join(moments)}, and this run needs {missing[0]}; "
-                "choose config.style.layers among them"
+                f"{path} has the layers {', '.join(there[resolution])}, and this run needs "
+                f"{missing[0]}; choose config.style.layers among them"
             )
-        selected[resolution] = Style(resolution, {layer: moments[layer] for layer in layers})
-    return selected

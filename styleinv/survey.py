@@ -1,10 +1,11 @@
-"""One streaming pass: a dataset -> its style at every resolution asked for."""
+"""One streaming pass over a dataset: its style at every resolution, or the change of a filter."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from styleinv import progress
+from styleinv import change, progress
+from styleinv.change import Change
 from styleinv.dataset import Item, stream
 from styleinv.masks import ALL
 from styleinv.regions import layer_masks
@@ -32,26 +33,72 @@ def survey(
     """
     styles: dict[str, dict[int, Style]] = {region: {} for region in regions}
     with progress.bar("measuring", len(items)) as bar:
-        for item, views in stream(items, resolutions, regions, recolor):
-            for resolution, view in views.items():
-                masks = {
-                    region: None
-                    if mask is None
-                    else layer_masks(mask, layers, item.name, propagation, network.layers)
-                    for region, mask in view.masks.items()
-                }
-                found = measure_regions(
-                    network,
-                    view.image,
-                    layers,
-                    masks,
-                    resolution=resolution,
-                    weight=item.weight,
-                )
-                for region, one in found.items():
-                    before = styles[region].get(resolution)
-                    styles[region][resolution] = merge(before, one) if before else one
+        for item, found in _measured(
+            network, items, layers, resolutions, regions, propagation, recolor
+        ):
+            for region, resolution, one in found:
+                before = styles[region].get(resolution)
+                styles[region][resolution] = merge(before, one) if before else one
             bar.advance(1, item.name)
             if stop():
                 return None
     return styles
+
+
+def survey_changes(
+    network: VGG,
+    items: Sequence[Item],
+    layers: Sequence[str],
+    resolutions: Sequence[int],
+    regions: Sequence[str] = (ALL,),
+    *,
+    propagation: str = "soft",
+    stop: Callable[[], int] = lambda: 0,
+) -> dict[str, dict[int, Change]] | None:
+    """{region: {resolution: Change}} from the items' originals to them; see `survey`.
+
+    Args:
+        items: with originals, of the items' own sizes where there are masks.
+    """
+    originals = [item._replace(path=item.original) for item in items if item.original]
+    changes: dict[str, dict[int, Change]] = {region: {} for region in regions}
+    with progress.bar("measuring pairs", len(items)) as bar:
+        streams = (
+            _measured(network, each, layers, resolutions, regions, propagation)
+            for each in (originals, items)
+        )
+        for (item, before), (_, after) in zip(*streams, strict=True):
+            for (region, resolution, original), (_, _, filtered) in zip(before, after, strict=True):
+                pair = [(original, filtered, item.weight)]
+                one, known = change.learn(pair), changes[region].get(resolution)
+                changes[region][resolution] = change.merge(known, one) if known else one
+            bar.advance(1, item.name)
+            if stop():
+                return None
+    return changes
+
+
+def _measured(
+    network: VGG,
+    items: Sequence[Item],
+    layers: Sequence[str],
+    resolutions: Sequence[int],
+    regions: Sequence[str],
+    propagation: str,
+    recolor: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Iterator[tuple[Item, list[tuple[str, int, Style]]]]:
+    """Each item, and (region, resolution, style) of it."""
+    for item, views in stream(items, resolutions, regions, recolor):
+        found = []
+        for resolution, view in views.items():
+            masks = {
+                region: None
+                if mask is None
+                else layer_masks(mask, layers, item.name, propagation, network.layers)
+                for region, mask in view.masks.items()
+            }
+            styles = measure_regions(
+                network, view.image, layers, masks, resolution=resolution, weight=item.weight
+            )
+            found += [(region, resolution, one) for region, one in styles.items()]
+        yield item, found
