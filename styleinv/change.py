@@ -192,10 +192,12 @@ def _predict(change: Change, layer: str, moments: Moments) -> tuple[np.ndarray, 
 
 
 def agreement(change: Change, original: Style, filtered: Style) -> float:
-    """How far a picture was changed as the filter would have: near 1 if by it, 0 if unrelated.
+    """How far a picture was changed as the filter would have: 1 exactly so, 0 in another way.
 
     The cosine, in correlations, between filtered less original and predicted less original,
-    averaged over the layers. Of several changes, the one that agrees best names the filter.
+    averaged over the layers. Of several changes, the one that agrees best names the filter; with
+    VGG19 and four pairs a filter agrees with its own held-out pictures by about 0.6, with others'
+    by about 0.2, so that the order says more than the number.
 
     Raises:
         ValueError: if the three are of different resolutions or layers.
