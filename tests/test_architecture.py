@@ -103,6 +103,7 @@ def test_experiments_share_only_what_is_made_for_it(path):
         "validate",
         "inputs",
         "targets",
+        "debias",
         "problem",
         "layout",
         "optimize",
