@@ -2,6 +2,8 @@
 
     --config=NAME  --config.field=value  --workdir=FOLDER  --help
 
+and what an experiment has besides, declared by it as `Flag`s.
+
 Nothing heavy is imported here, so that help and mistakes are answered at once.
 """
 
@@ -14,8 +16,9 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn, get_args, get_type_hints
 
 import configs
@@ -23,7 +26,7 @@ from styleinv.config import Config
 from styleinv.errors import InputError, one_of, suggest
 
 # A group of fields that is given a value passes it to one of its fields, or to another's.
-_SHORT = {
+SHORT = {
     "config.content": "config.content.path",
     "config.dataset": "config.dataset.path",
     "config.style": "config.dataset.path",
@@ -32,17 +35,47 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
+class Flag(NamedTuple):
+    """A flag that only one experiment has.
+
+    Attributes:
+        shown: its value in --help.
+        help: a line or more.
+        many: whether it may be given more than once.
+    """
+
+    name: str
+    shown: str
+    help: str
+    many: bool = False
+
+
 class Request(NamedTuple):
-    """A parsed command line."""
+    """A parsed command line.
+
+    Attributes:
+        words: those that the config came from.
+        extra: {flag of the experiment's own: its values}.
+    """
 
     config: Config
     name: str
     workdir: Path | None
     command: str
+    words: tuple[str, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
-def run(experiment: str, title: str, execute: Callable[[Request], int | None]) -> None:
+def run(
+    experiment: str,
+    title: str,
+    execute: Callable[[Request], int | None],
+    own: Sequence[Flag] = (),
+) -> None:
     """Parses the command line, calls `execute`, exits.
+
+    Args:
+        own: flags of the experiment's own.
 
     Exit status: 0, or what `execute` returns; 2 after one line for an error of the user's.
     """
@@ -51,9 +84,9 @@ def run(experiment: str, title: str, execute: Callable[[Request], int | None]) -
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         if any(word in ("--help", "-h", "-help", "--helpfull") for word in sys.argv[1:]):
-            print(help_text(experiment, title))
+            print(help_text(experiment, title, own))
             sys.exit(0)
-        sys.exit(execute(parse(experiment, sys.argv[1:])) or 0)
+        sys.exit(execute(parse(experiment, sys.argv[1:], own)) or 0)
     except InputError as error:
         _fail(str(error))
     except FloatingPointError as error:
@@ -83,8 +116,11 @@ def _fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-def parse(experiment: str, words: Sequence[str]) -> Request:
+def parse(experiment: str, words: Sequence[str], own: Sequence[Flag] = ()) -> Request:
     """The request in the words of a command line.
+
+    Args:
+        own: flags of the experiment's own.
 
     Raises:
         InputError: for whatever is wrong with them, and what was probably meant.
@@ -92,8 +128,10 @@ def parse(experiment: str, words: Sequence[str]) -> Request:
     from absl import flags
     from ml_collections import config_flags
 
-    given, words = words, [_long(word) for word in words]
-    _check_words(words)
+    given = words
+    extra, words = _take(words, own)
+    words = [_long(word) for word in words]
+    _check_words(words, [flag.name for flag in own])
     lists = {name for name, _, kind, _ in fields(Config()) if kind == tuple[str, ...]}
     # The last value of a flag counts (ml_collections would add up lists), the config comes first.
     last = {word.partition("=")[0]: _quoted(word, lists) for word in words}
@@ -116,7 +154,8 @@ def parse(experiment: str, words: Sequence[str]) -> Request:
     workdir = Path(values["workdir"].value) if values["workdir"].value else None
     name = next(word.split("=", 1)[1] for word in words if word.startswith("--config="))
     command = f"python -m experiments.{experiment} {shlex.join(given)}"
-    return Request(config, name, workdir, command)
+    kept = tuple(word for word in words if not word.startswith("--workdir="))
+    return Request(config, name, workdir, command, kept, extra)
 
 
 def config_names() -> list[str]:
@@ -142,13 +181,17 @@ def fields(holder: Any, prefix: str = "config") -> Iterator[tuple[str, Any, type
             yield name, value, types[field.name], comment[1] if comment else ""
 
 
-def help_text(experiment: str, title: str) -> str:
-    """What --help prints: configs, fields with their defaults, an example."""
+def help_text(experiment: str, title: str, own: Sequence[Flag] = ()) -> str:
+    """What --help prints: flags of its own, configs, fields with their defaults."""
     lines = [
         title,
         "",
         f"  python -m experiments.{experiment} --config=NAME [--config.field=value]",
     ]
+    for flag in own:
+        first, *rest = flag.help.splitlines()
+        lines += ["", f"  --{flag.name + '=' + flag.shown:<27} {first}"]
+        lines += [f"{'':<32}{line}".rstrip() for line in rest]
     lines += ["", "configs:"]
     for name in config_names():
         doc = (importlib.import_module(f"configs.{name}").__doc__ or "").strip().splitlines()[0]
@@ -158,15 +201,29 @@ def help_text(experiment: str, title: str) -> str:
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         lines.append(f"  --{name + '=' + shown:<44} {comment}".rstrip())
     lines += ["", "in short:"]
-    lines += [f"  --{short + '=PATH':<20} --{field}=PATH" for short, field in _SHORT.items()]
+    lines += [f"  --{short + '=PATH':<20} --{field}=PATH" for short, field in SHORT.items()]
     lines += ["", "other flags:"]
     lines += ["  --workdir=FOLDER   where the run goes; the folder of a stopped run resumes it"]
     return "\n".join(lines)
 
 
+def _take(words: Sequence[str], own: Sequence[Flag]) -> tuple[dict[str, tuple[str, ...]], list]:
+    """({flag of the experiment's own: its values}, the other words)."""
+    many, found, rest = {flag.name: flag.many for flag in own}, {}, []
+    for word in words:
+        name, equals, value = word.removeprefix("--").partition("=")
+        if name not in many or not word.startswith("--"):
+            rest.append(word)
+            continue
+        if not equals or not value:
+            raise InputError(f"--{name} has no value; write --{name}=VALUE")
+        found[name] = (*found.get(name, ()), value) if many[name] else (value,)
+    return found, rest
+
+
 def _long(word: str) -> str:
     flag, equals, value = word.removeprefix("--").partition("=")
-    return f"--{_SHORT[flag]}={value}" if equals and flag in _SHORT else word
+    return f"--{SHORT[flag]}={value}" if equals and flag in SHORT else word
 
 
 def _quoted(word: str, lists: Container[str]) -> str:
@@ -177,8 +234,9 @@ def _quoted(word: str, lists: Container[str]) -> str:
     return f"--{flag}={tuple(part.strip() for part in value.split(','))!r}"
 
 
-def _check_words(words: Sequence[str]) -> None:
+def _check_words(words: Sequence[str], own: Sequence[str]) -> None:
     """Names before values: absl and ml_collections say little about a mistyped one."""
+    others = ["config", "workdir", "help", *own]
     known = {name: value for name, value, *_ in fields(Config())}
     sections = {name.rsplit(".", 1)[0] for name in known} - {"config"}
     for word in words:
@@ -192,7 +250,7 @@ def _check_words(words: Sequence[str]) -> None:
             if flag not in known:
                 raise InputError(f"--{flag} is not a field; {suggest(flag, known, 'config.')}")
         elif flag not in ("config", "workdir"):
-            raise InputError(f"--{flag} is no flag; {suggest(flag, ['config', 'workdir', 'help'])}")
+            raise InputError(f"--{flag} is no flag; {suggest(flag, others)}")
         if not equals or not value:
             raise InputError(f"--{flag} has no value; write --{flag}=VALUE")
         if flag == "config":

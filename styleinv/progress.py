@@ -1,8 +1,6 @@
 """Long work shows itself: a bar on a terminal, a line every so often elsewhere."""
 
-import math
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,13 +24,19 @@ class Bar:
             self._progress.update(self._task, advance=work, note=note)
             return
         now = time.monotonic()
-        last = self._done >= self._total and self._every < math.inf
-        if now - self._said >= self._every or last:
+        if now - self._said >= self._every or self._done >= self._total:
             self._said = now
             new = self._done - self._first
             left = (now - self._start) * (self._total - self._done) / new if new else 0
             share = f"{100 * self._done / self._total:3.0f} %"
             print(f"{self._title} {share}  {note}  {left:.0f} s left", file=sys.stderr, flush=True)
+
+    def say(self, line: str) -> None:
+        """A line of its own, above the bar."""
+        if self._progress is not None:
+            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            return
+        print(line, file=sys.stderr, flush=True)
 
     def skip(self, work: float) -> None:
         """Adds work that was done before and says nothing of the speed of now."""
@@ -44,15 +48,12 @@ class Bar:
 
 @contextmanager
 def bar(title: str, total: float, *, every: float = 10.0) -> Iterator[Bar]:
-    """A progress bar on standard error; in a thread beside the main one, silence.
+    """A progress bar on standard error.
 
     Args:
         every: seconds between lines where standard error is no terminal.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield Bar(title, total, None, math.inf)
-        return
-    console = Console(stderr=True)
+    console = Console(file=sys.stderr)  # that of now, whoever takes it over meanwhile
     if not console.is_terminal:
         yield Bar(title, total, None, every)
         return

@@ -1,0 +1,142 @@
+"""One cell of a sweep: an ordinary run of an experiment, whatever becomes of it.
+
+The experiments are found by name: the only place where one runs another.
+"""
+
+import contextlib
+import importlib
+import io
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from experiments import cli, session
+from experiments.validate import network_layers
+from styleinv.config import Config
+from styleinv.errors import InputError
+
+EXPERIMENTS = ("learn_style", "transfer")
+LOG = logging.getLogger("styleinv")
+
+
+class Job(NamedTuple):
+    """What a worker needs to know of a cell; plain words, so that it travels.
+
+    Attributes:
+        slug: the cell's name.
+        experiment: what it is a run of.
+        words: its command line, with --workdir.
+        folder: where the run goes.
+    """
+
+    slug: str
+    experiment: str
+    words: tuple[str, ...]
+    folder: str
+
+
+class Outcome(NamedTuple):
+    """What became of a cell.
+
+    Attributes:
+        status: finished, stopped or failed.
+        reason: why it failed, in one line.
+        trace: the same at length.
+        seconds: of this sitting.
+        compiled: functions that had to be compiled for it.
+        read: functions that came from the cache on disk.
+        notes: what the run warned of.
+    """
+
+    slug: str
+    status: str
+    reason: str = ""
+    trace: str = ""
+    seconds: float = 0.0
+    compiled: int = 0
+    read: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class Runner:
+    """Runs cells in this process; they share the network and what is compiled."""
+
+    def __init__(self):
+        from styleinv.compilation import Counter
+
+        self._counter = Counter()
+        self._key, self._loaded = None, None
+
+    def run(self, job: Job, stop: Callable[[], int]) -> Outcome:
+        """One cell, to its end or as far as it comes; quietly, and no failure is raised.
+
+        Args:
+            stop: the number of the signal to stop for, or 0.
+        """
+        if stop():
+            return Outcome(job.slug, "stopped")
+        begun, compiled, read = time.monotonic(), self._counter.compiled, self._counter.read
+        error_file = Path(job.folder, "error.txt")
+        error_file.unlink(missing_ok=True)  # of an earlier try; a run wants its folder to itself
+        reason = trace = ""
+        with _quiet() as notes:
+            try:
+                request = cli.parse(job.experiment, job.words)
+                signal = session.execute(experiment(job.experiment), request, self._load, stop)
+                status = "stopped" if signal else "finished"
+            except Exception as error:
+                status, reason, trace = "failed", reason_of(error), traceback.format_exc()
+        return Outcome(
+            job.slug,
+            status,
+            reason,
+            trace,
+            time.monotonic() - begun,
+            self._counter.compiled - compiled,
+            self._counter.read - read,
+            tuple(notes),
+        )
+
+    def _load(self, config: Config):
+        """The network that the cell before had, if it is the same."""
+        from experiments.inputs import load_network
+
+        net = config.network
+        key = (net.name, net.weights, net.pooling, net.padding, net.convolution)
+        key += (network_layers(config)[-1],)
+        if key != self._key:
+            self._key, self._loaded = None, None  # never two at a time
+            self._loaded = load_network(config)
+            self._key = key
+        return self._loaded
+
+
+def experiment(name: str) -> session.Experiment:
+    """The experiment of experiments/NAME.py."""
+    return importlib.import_module(f"experiments.{name}").EXPERIMENT
+
+
+def reason_of(error: Exception) -> str:
+    """One line."""
+    line = " ".join(str(error).split())
+    known = isinstance(error, InputError | FloatingPointError) and line
+    return line if known else f"{type(error).__name__}: {line}".removesuffix(": ")
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps what a run says of itself off the screen; yields the list of its warnings."""
+    notes: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: notes.append(record.getMessage())
+    LOG.addHandler(handler)
+    before, LOG.propagate = LOG.propagate, False
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield notes
+    finally:
+        LOG.propagate = before
+        LOG.removeHandler(handler)

@@ -1,0 +1,110 @@
+"""The cells of a sweep in several processes of this machine.
+
+Not `concurrent.futures`: there, one process that is killed breaks the pool. Here it costs its cell
+a second try, which goes on from the cell's checkpoint.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from multiprocessing.connection import Connection, wait
+
+from experiments.cell import Job, Outcome, Runner
+from experiments.engines import Engine
+
+TRIES = 2
+
+
+def engine(workers: int) -> Engine:
+    """An engine of so many processes, each with its share of the cores."""
+    return partial(_run, workers)
+
+
+class _Worker:
+    """A process and the cell that it is at."""
+
+    def __init__(self, context, told, cores: Sequence[int]):
+        self.cores, self.job = cores, None
+        self.pipe, theirs = context.Pipe()
+        arguments = (theirs, told, cores, os.getpid())
+        self.process = context.Process(target=_work, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()  # so that the pipe ends with the process
+
+    def take(self, job: Job) -> None:
+        self.job = job
+        try:
+            self.pipe.send(job)
+        except OSError:
+            pass  # it died idle, which is seen at its pipe's end
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def _run(workers: int, jobs: Sequence[Job], stop: Callable[[], int]) -> Iterator[Outcome]:
+    context = multiprocessing.get_context("spawn")  # a fork would copy JAX's threads half
+    told = context.RawValue("i", 0)  # without a lock, which a killed process would keep
+    shares = _shares(min(workers, len(jobs)))
+    crew = [_Worker(context, told, cores) for cores in shares]
+    left, tries = deque(jobs), Counter()
+    try:
+        while True:
+            told.value = stop()
+            for worker in crew:
+                if worker.job is None and left and not stop():
+                    worker.take(left.popleft())
+            busy = {worker.pipe: worker for worker in crew if worker.job}
+            if not busy:
+                return
+            for pipe in wait(list(busy), timeout=0.5):
+                worker = busy[pipe]
+                job = worker.job
+                try:
+                    outcome = worker.pipe.recv()
+                    worker.job = None
+                except (EOFError, OSError):
+                    worker.kill()
+                    crew[crew.index(worker)] = _Worker(context, told, worker.cores)
+                    tries[job.slug] += 1
+                    if tries[job.slug] < TRIES:
+                        left.appendleft(job)
+                        continue
+                    code = worker.process.exitcode
+                    reason = f"its process died {TRIES} times, the last time with status {code}"
+                    outcome = Outcome(job.slug, "failed", reason, reason)
+                yield outcome
+    finally:
+        for worker in crew:
+            worker.kill()
+
+
+def _shares(workers: int) -> list[list[int]]:
+    """The cores of each worker, as even as they go; none where they cannot be chosen."""
+    if not hasattr(os, "sched_getaffinity"):
+        return [[] for _ in range(workers)]
+    cores = sorted(os.sched_getaffinity(0))
+    return [cores[i::workers] or [cores[i % len(cores)]] for i in range(workers)]
+
+
+def _work(pipe: Connection, told, cores: Sequence[int], parent: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # it is the parent that is asked to stop
+        signal.signal(number, signal.SIG_IGN)
+    if cores:
+        os.sched_setaffinity(0, cores)  # XLA makes a thread for each, and no more
+    runner = Runner()
+
+    def stop():
+        return told.value or (0 if os.getppid() == parent else signal.SIGTERM)
+
+    while True:
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(runner.run(job, stop))

@@ -1,0 +1,150 @@
+"""sweep.json: what a sweep was asked, and what became of each cell. The sweep's folder resumes.
+
+    sweep.json  metrics.csv  report.html  cells/SLUG/ (an ordinary run each, and error.txt)
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments import cli
+from experiments.grid import Axis
+
+if TYPE_CHECKING:
+    from experiments.cell import Outcome
+
+ABOUT = ("weights", "versions", "device", "git")  # what the first run says of all
+
+
+class Ledger:
+    """The open folder of a sweep.
+
+    Args:
+        folder: new, empty, or of an earlier sitting; see `belongs`.
+        experiment: what the cells are runs of.
+        cells: {slug: its "values" and "command"}, in the order of the grid.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        experiment: str,
+        request: cli.Request,
+        axes: Sequence[Axis],
+        cells: Mapping[str, Mapping[str, Any]],
+    ):
+        old = _read(folder) or {}
+        self.folder = folder
+        self._opened, self._before = time.monotonic(), old.get("seconds", 0.0)
+        kept = old.get("cells", {})
+        self._state = {
+            "experiment": experiment,
+            "config": request.name,
+            "command": request.command,
+            "started": old.get("started", _now()),
+            "finished": None,
+            "seconds": self._before,
+            "status": "running",
+            **{key: old.get(key) for key in ABOUT},
+            "axes": [{"fields": axis.fields, "values": axis.values} for axis in axes],
+            "base": json.loads(json.dumps(asdict(request.config))),
+            "cells": {
+                slug: {"status": "waiting", "compiled": 0, "read": 0} | kept.get(slug, {}) | facts
+                for slug, facts in cells.items()
+            },
+        }
+
+    def is_done(self, slug: str) -> bool:
+        """Whether the cell came to its end, as its own folder says."""
+        from styleinv import record
+
+        folder = self.folder / "cells" / slug
+        return record.finished(folder) and (folder / "report.html").is_file()
+
+    def note(self, outcome: "Outcome") -> None:
+        """What became of a cell, kept at once."""
+        from styleinv import files
+
+        cell = self._state["cells"][outcome.slug]
+        cell["status"] = {"stopped": "interrupted"}.get(outcome.status, outcome.status)
+        cell["reason"] = outcome.reason
+        cell["compiled"] += outcome.compiled
+        cell["read"] += outcome.read
+        if outcome.trace:
+            path = self.folder / "cells" / outcome.slug / "error.txt"
+            files.write(path, (outcome.trace.rstrip() + "\n").encode())
+        self.save("running")
+
+    def note_done(self, slug: str) -> None:
+        """That an earlier sitting finished the cell."""
+        self._state["cells"][slug] |= {"status": "finished", "reason": ""}
+
+    def save(self, status: str) -> None:
+        """Writes sweep.json and metrics.csv.
+
+        Args:
+            status: running, interrupted or finished.
+        """
+        from styleinv import files, sweep_table
+        from styleinv.journal import read_json
+
+        self._state["status"] = status
+        self._state["finished"] = _now() if status == "finished" else None
+        self._state["seconds"] = round(self._before + time.monotonic() - self._opened, 3)
+        if not self._state["weights"]:
+            runs = (self.folder / "cells" / slug / "run.json" for slug in self._state["cells"])
+            if first := next((path for path in runs if path.is_file()), None):
+                self._state |= {key: read_json(first)[key] for key in ABOUT}
+        content = json.dumps(self._state, indent=2) + "\n"
+        files.write(self.folder / "sweep.json", content.encode())
+        files.write(self.folder / "metrics.csv", sweep_table.as_csv(self.folder))
+
+
+def belongs(folder: Path, experiment: str, config: Any, slugs: Sequence[str]) -> None:
+    """Raises an InputError unless the folder is free, or holds a part of this sweep.
+
+    Args:
+        config: without the grid.
+    """
+    from styleinv.errors import InputError
+    from styleinv.journal import flatten
+
+    if folder.is_file():
+        raise InputError(f"--workdir (={folder}) is a file; name a folder")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    old = _read(folder)
+    if old is None:
+        raise InputError(f"--workdir (={folder}) holds files but no sweep; name a new folder")
+    if old["experiment"] != experiment:
+        raise InputError(
+            f"--workdir (={folder}) holds a sweep of {old['experiment']}, not {experiment}; "
+            "name a new folder"
+        )
+    before, now = flatten(old["base"]), flatten(json.loads(json.dumps(asdict(config))))
+    if changed := [key for key in before | now if before.get(key) != now.get(key)]:
+        key = changed[0]
+        raise InputError(
+            f"--workdir (={folder}) holds a sweep with {key}={before.get(key)}, not "
+            f"{now.get(key)}; name a new folder"
+        )
+    if gone := [slug for slug in old["cells"] if slug not in slugs]:
+        raise InputError(
+            f"--workdir (={folder}) holds a sweep with {len(gone)} cells that this grid has not "
+            f"({gone[0]}); add to its axes, or name a new folder"
+        )
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    from styleinv.journal import read_json
+
+    path = folder / "sweep.json"
+    return read_json(path) if path.is_file() else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

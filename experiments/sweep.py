@@ -1,0 +1,192 @@
+"""A grid over any fields -> one run for each cell, a table and a report.
+
+    python -m experiments.sweep --config=anime --grid='dataset.size=1,2,4' --grid='seed=0,1,2'
+
+The libraries are imported where a sweep begins, so that `--help` and mistakes are answered at once.
+"""
+
+import logging
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments import cli, grid
+from experiments.ledger import Ledger, belongs
+from styleinv.config import Config
+from styleinv.errors import InputError, one_of
+
+if TYPE_CHECKING:
+    from experiments.cell import Job, Outcome
+    from experiments.engines import Engine
+
+LOG = logging.getLogger("styleinv")
+ENGINES = ("local", "ray")
+FLAGS = (
+    cli.Flag("grid", "'FIELD=V1,V2'", grid.HELP, many=True),
+    cli.Flag(
+        "workers",
+        "N",
+        "cells at a time, each in a process of its own with its share of the cores;\n"
+        "without it one after the other, in this process",
+    ),
+    cli.Flag(
+        "engine",
+        "local",
+        "local or ray: on a Ray cluster, one cell at a time on each node unless\n"
+        "--workers says how many in all; --workdir and the pictures must be on a disk\n"
+        "that all nodes share",
+    ),
+    cli.Flag("address", "HOST:PORT", "of the Ray cluster; without it RAY_ADDRESS, or one for now"),
+    cli.Flag("experiment", "NAME", "learn_style; or transfer, where there is a photo"),
+)
+
+
+def execute(request: cli.Request) -> int:
+    """Runs or resumes; every cell is checked before anything is written.
+
+    Returns:
+        The exit status: 0, 1 if a cell failed, or 128 and the number of the signal.
+    """
+    from styleinv import record
+    from styleinv.interrupt import interruptible
+
+    axes = grid.parse(request.extra.get("grid", ()))
+    if not axes:
+        raise InputError("there is no grid; give at least one: --grid='seed=0,1,2', see --help")
+    points = {point.slug: point for point in grid.points(axes)}
+    name = experiment_of(request, axes)
+    folder = request.workdir or record.default_folder("sweep", request.name)
+    jobs, configs = plan(request, name, points, folder)
+    belongs(folder, name, request.config, list(points))
+    run = engine_of(request)
+    commands = {job.slug: command_of(job) for job in jobs}
+    facts = {k: {"values": point.values, "command": commands[k]} for k, point in points.items()}
+    with interruptible() as stop:
+        ledger = Ledger(folder, name, request, axes, facts)
+        done = [job for job in jobs if ledger.is_done(job.slug)]
+        for job in done:
+            ledger.note_done(job.slug)
+        ledger.save("running")
+        LOG.info("sweep folder %s: %d cells, %d of them done before", folder, len(jobs), len(done))
+        left = by_shape([job for job in jobs if job not in done], configs)
+        failed = carry_out(run, left, ledger, len(done), len(jobs), stop)
+        stopped = bool(stop())
+        ledger.save("interrupted" if stopped else "finished")
+        page = write_report(folder)
+    print(f"table:  {folder / 'metrics.csv'}\nreport: {page}")
+    if failed:
+        print(f"{failed} of {len(jobs)} cells failed, see there; the same command tries them again")
+    return cli.stopped(request, folder, stop()) if stopped else int(bool(failed))
+
+
+def experiment_of(request: cli.Request, axes: Sequence[grid.Axis]) -> str:
+    """The name of what the cells are runs of."""
+    from experiments.cell import EXPERIMENTS
+
+    photo = request.config.content.path or any("content.path" in axis.fields for axis in axes)
+    (name,) = request.extra.get("experiment", ("transfer" if photo else "learn_style",))
+    one_of("--experiment", name, EXPERIMENTS)
+    return name
+
+
+def plan(
+    request: cli.Request, name: str, points: "dict[str, grid.Point]", folder: Path
+) -> "tuple[list[Job], dict[str, Config]]":
+    """The cells as jobs, and {slug: config}; each is checked as its own command line would be."""
+    from experiments.cell import Job, experiment
+    from experiments.validate import validate
+
+    given = {word.partition("=")[0] for word in request.words}
+    jobs, configs = [], {}
+    for slug, point in points.items():
+        if twice := [f for f in point.values if f"--config.{f}" in given]:
+            raise InputError(f"--config.{twice[0]} is in the grid too; give it in one place")
+        own = folder / "cells" / slug
+        words = (*request.words, *point.words, f"--workdir={own}")
+        configs[slug] = cli.parse(name, words).config
+        validate(configs[slug])
+        experiment(name).check(configs[slug])
+        jobs.append(Job(slug, name, words, str(own)))
+        same = next(k for k, config in configs.items() if config == configs[slug])
+        if same != slug:
+            raise InputError(f"the cells {same} and {slug} are the same run; leave one out")
+    return jobs, configs
+
+
+def command_of(job: "Job") -> str:
+    """What runs the cell alone."""
+    return f"python -m experiments.{job.experiment} {shlex.join(job.words)}"
+
+
+def by_shape(jobs: "Sequence[Job]", configs: "dict[str, Config]") -> "list[Job]":
+    """Cells that share their compiled functions follow each other."""
+    order: dict[tuple, list[Job]] = {}
+    for job in jobs:
+        config = configs[job.slug]
+        key = (config.network, config.optimizer, config.style.layers, config.style.statistic)
+        key += (config.resolution, len(config.steps), config.style.scale, config.dataset.region)
+        order.setdefault(tuple(map(str, key)), []).append(job)
+    return [job for group in order.values() for job in group]
+
+
+def engine_of(request: cli.Request) -> "Engine":
+    """Where the cells run, ready to begin."""
+    from experiments.engines import cluster, here, pool
+
+    (name,) = request.extra.get("engine", ("local",))
+    one_of("--engine", name, ENGINES)
+    (text,) = request.extra.get("workers", ("0",))
+    (address,) = request.extra.get("address", ("",))
+    if not text.isdecimal() or (int(text) < 1 and "workers" in request.extra):
+        raise InputError(f"--workers (={text}) must be a whole number, 1 or more")
+    if name == "ray":
+        return cluster.engine(address, int(text))
+    if address:
+        raise InputError(f"--address (={address}) is for --engine=ray")
+    return pool.engine(int(text)) if int(text) else here.run
+
+
+def carry_out(run: "Engine", jobs: "Sequence[Job]", ledger: Ledger, done: int, total: int, stop):
+    """Runs the cells and keeps what becomes of them; the number of those that failed."""
+    from styleinv import progress
+
+    failed, said = 0, set()
+    with progress.bar("cells", total) as bar:
+        bar.skip(done)
+        for outcome in run(jobs, stop):
+            ledger.note(outcome)
+            for note in outcome.notes:
+                if note not in said:
+                    said.add(note)
+                    bar.say(f"{outcome.slug}: {note}")
+            failed += outcome.status == "failed"
+            if outcome.status != "stopped":
+                done += 1
+                bar.advance(1)
+                bar.say(f"{done}/{total} {line_of(ledger.folder, outcome)}")
+    return failed
+
+
+def line_of(folder: Path, outcome: "Outcome") -> str:
+    """What the log says of a cell."""
+    from styleinv import sweep_table
+
+    if outcome.status == "failed":
+        return f"{outcome.slug}  failed: {outcome.reason}"
+    loss = sweep_table.numbers(folder / "cells" / outcome.slug)["loss"]
+    return (
+        f"{outcome.slug}  loss {loss:.5f}  {outcome.seconds:.1f} s  "
+        f"compiled {outcome.compiled}, read from disk {outcome.read}"
+    )
+
+
+def write_report(folder: Path) -> Path:
+    """report.html of what there is."""
+    from styleinv import sweep_report
+
+    return sweep_report.write_report(folder)
+
+
+if __name__ == "__main__":
+    cli.run("sweep", "Runs a grid over any fields of an experiment.", execute, FLAGS)
