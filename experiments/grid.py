@@ -1,7 +1,7 @@
 """The grid of a sweep: from what --grid says to axes, and from these to cells.
 
-    --grid='dataset.size=1,2,4'                      an axis of three values
-    --grid='steps=40+40,80+80;resolution=128,256'    two fields that go in step
+--grid='dataset.size=1,2,4'                      an axis of three values
+--grid='steps=40+40,80+80;resolution=128,256'    two fields that go in step
 """
 
 import hashlib

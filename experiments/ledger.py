@@ -1,6 +1,6 @@
 """sweep.json: what a sweep was asked, and what became of each cell. The sweep's folder resumes.
 
-    sweep.json  metrics.csv  report.html  cells/SLUG/ (an ordinary run each, and error.txt)
+sweep.json  metrics.csv  report.html  cells/SLUG/ (an ordinary run each, and error.txt)
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import cli
-from experiments.grid import Axis
+from experiments.grid import Axis, short
 
 if TYPE_CHECKING:
     from experiments.cell import Outcome
@@ -50,7 +50,11 @@ class Ledger:
             "seconds": self._before,
             "status": "running",
             **{key: old.get(key) for key in ABOUT},
-            "axes": [{"fields": axis.fields, "values": axis.values} for axis in axes],
+            "axes": [
+                {"fields": axis.fields, "names": list(map(short, axis.fields))}
+                | {"values": axis.values}
+                for axis in axes
+            ],
             "base": json.loads(json.dumps(asdict(request.config))),
             "cells": {
                 slug: {"status": "waiting", "compiled": 0, "read": 0} | kept.get(slug, {}) | facts

@@ -60,6 +60,23 @@ def write(folder: Path, template: str, **values: Any) -> Path:
         InputError: if a JSON file is missing or broken, or the folder cannot be written.
     """
     run, settings = read_json(folder / "run.json"), flatten(read_json(folder / "config.json"))
+    return write_page(folder, template, run, settings, **values)
+
+
+def write_page(
+    folder: Path, template: str, run: Mapping[str, Any], settings: Mapping[str, str], **values: Any
+) -> Path:
+    """Writes report.html into any folder and returns its path.
+
+    Args:
+        template: extends page.html.jinja.
+        run: as run.json is.
+        settings: {dotted name of a field: its value as text}.
+        values: what the template shows besides these two.
+
+    Raises:
+        InputError: if the folder cannot be written.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("styleinv", ""),
         autoescape=True,

@@ -24,9 +24,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
         run = folder / "cells" / slug
         status = cell["status"] + (f": {cell['reason']}" if cell.get("reason") else "")
         row = {"cell": slug, **cell["values"], "status": status}
-        found.append(
-            row | numbers(run) | {key: cell[key] for key in ("compiled", "read")}
-        )
+        found.append(row | numbers(run) | {key: cell[key] for key in ("compiled", "read")})
     return found
 
 

@@ -35,9 +35,11 @@ def engine(address: str, at_once: int) -> Engine:
     except ImportError:
         raise InputError("--engine=ray needs Ray: pip install ray") from None
     address = address or os.environ.get("RAY_ADDRESS", "") or "local"
-    local = {"include_dashboard": False} if address == "local" else {}
+    board = False if address == "local" else None
     try:
-        ray.init(address=address, logging_level="ERROR", log_to_driver=False, **local)
+        ray.init(
+            address=address, logging_level="ERROR", log_to_driver=False, include_dashboard=board
+        )
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"no Ray cluster at {address}: {reason}") from None
@@ -46,14 +48,17 @@ def engine(address: str, at_once: int) -> Engine:
 
 def _run(at_once: int, jobs: Sequence[Job], stop: Callable[[], int]) -> Iterator[Outcome]:
     import ray
+    from ray.exceptions import RayError
 
     if not jobs:
         return
     # Seen by every node, since the folder is: a signal only reaches this process.
     flag = Path(jobs[0].folder).absolute().parent / ".stop"
     flag.unlink(missing_ok=True)
-    needs = {"num_cpus": 1, "num_gpus": 1 if ray.cluster_resources().get("GPU") else 0}
-    task = ray.remote(max_retries=TRIES - 1, scheduling_strategy="SPREAD", **needs)(_work)
+    gpus = 1 if ray.cluster_resources().get("GPU") else 0
+    task = ray.remote(_work).options(
+        num_cpus=1, num_gpus=gpus, max_retries=TRIES - 1, scheduling_strategy="SPREAD"
+    )
     left, pending = deque(jobs), {}
     try:
         while pending or (left and not stop()):
@@ -68,7 +73,7 @@ def _run(at_once: int, jobs: Sequence[Job], stop: Callable[[], int]) -> Iterator
                 job = pending.pop(reference)
                 try:
                     yield ray.get(reference)
-                except ray.exceptions.RayError as error:
+                except RayError as error:
                     reason = f"{type(error).__name__}: its process died {TRIES} times"
                     yield Outcome(job.slug, "failed", reason, str(error))
     finally:

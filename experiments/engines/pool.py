@@ -4,6 +4,7 @@ Not `concurrent.futures`: there, one process that is killed breaks the pool. Her
 a second try, which goes on from the cell's checkpoint.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -27,7 +28,8 @@ class _Worker:
     """A process and the cell that it is at."""
 
     def __init__(self, context, told, cores: Sequence[int]):
-        self.cores, self.job = cores, None
+        self.cores = cores
+        self.job: Job | None = None
         self.pipe, theirs = context.Pipe()
         arguments = (theirs, told, cores, os.getpid())
         self.process = context.Process(target=_work, args=arguments, daemon=True)
@@ -36,10 +38,8 @@ class _Worker:
 
     def take(self, job: Job) -> None:
         self.job = job
-        try:
+        with contextlib.suppress(OSError):  # it died idle, which is seen at its pipe's end
             self.pipe.send(job)
-        except OSError:
-            pass  # it died idle, which is seen at its pipe's end
 
     def kill(self) -> None:
         self.process.kill()
@@ -59,12 +59,11 @@ def _run(workers: int, jobs: Sequence[Job], stop: Callable[[], int]) -> Iterator
             for worker in crew:
                 if worker.job is None and left and not stop():
                     worker.take(left.popleft())
-            busy = {worker.pipe: worker for worker in crew if worker.job}
+            busy = {worker.pipe: (worker, worker.job) for worker in crew if worker.job}
             if not busy:
                 return
             for pipe in wait(list(busy), timeout=0.5):
-                worker = busy[pipe]
-                job = worker.job
+                worker, job = busy[pipe]
                 try:
                     outcome = worker.pipe.recv()
                     worker.job = None
