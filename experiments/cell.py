@@ -11,12 +11,15 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments import cli, session
 from experiments.validate import network_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
+
+if TYPE_CHECKING:
+    from styleinv.vgg import VGG
 
 EXPERIMENTS = ("learn_style", "transfer")
 LOG = logging.getLogger("styleinv")
@@ -68,7 +71,7 @@ class Runner:
         from styleinv.compilation import Counter
 
         self._counter = Counter()
-        self._key, self._loaded = None, None
+        self._loaded: dict[tuple, tuple[VGG, dict[str, Any]]] = {}
 
     def run(self, job: Job, stop: Callable[[], int]) -> Outcome:
         """One cell, to its end or as far as it comes; quietly, and no failure is raised.
@@ -100,18 +103,17 @@ class Runner:
             tuple(notes),
         )
 
-    def _load(self, config: Config):
+    def _load(self, config: Config) -> "tuple[VGG, dict[str, Any]]":
         """The network that the cell before had, if it is the same."""
         from experiments.inputs import load_network
 
         net = config.network
         key = (net.name, net.weights, net.pooling, net.padding, net.convolution)
         key += (network_layers(config)[-1],)
-        if key != self._key:
-            self._key, self._loaded = None, None  # never two at a time
-            self._loaded = load_network(config)
-            self._key = key
-        return self._loaded
+        if key not in self._loaded:
+            self._loaded.clear()  # never two at a time
+            self._loaded[key] = load_network(config)
+        return self._loaded[key]
 
 
 def experiment(name: str) -> session.Experiment:

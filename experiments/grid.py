@@ -4,6 +4,7 @@
 --grid='steps=40+40,80+80;resolution=128,256'    two fields that go in step
 """
 
+import functools
 import hashlib
 import itertools
 import re
@@ -47,9 +48,10 @@ class Point(NamedTuple):
     @property
     def slug(self) -> str:
         """A folder's name that says what differs, and is this point's alone."""
-        parts = [f"{short(field)}-{text.replace(',', '+')}" for field, text in self.values.items()]
-        plain = "_".join(parts)
-        clean = re.sub(r"[^\w.+-]+", "-", plain, flags=re.ASCII)[:_LONGEST]
+        pairs = [(short(field), text.replace(",", "+")) for field, text in self.values.items()]
+        plain = "_".join(f"{name}-{text}" for name, text in pairs)
+        ends = "_".join(f"{name}-{text.rpartition('/')[2]}" for name, text in pairs)
+        clean = re.sub(r"[^\w.+-]+", "-", ends, flags=re.ASCII)[:_LONGEST]
         if clean == plain:
             return clean
         return f"{clean}_{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
@@ -125,12 +127,17 @@ def _value(field: str, text: str) -> str:
 
 
 def _is_list(field: str) -> bool:
-    kinds = {name: kind for name, _, kind, _ in cli.fields(Config())}
-    return get_origin(kinds[f"config.{field}"]) is tuple
+    return get_origin(_kinds()[field]) is tuple
+
+
+@functools.cache
+def _kinds() -> dict[str, type]:
+    """{field, without `config.`: its type}."""
+    return {name.removeprefix("config."): kind for name, _, kind, _ in cli.fields(Config())}
 
 
 def _field(name: str) -> str:
-    known = [field for field, *_ in cli.fields(Config())]
+    known = [f"config.{field}" for field in _kinds()]
     full = f"config.{name.removeprefix('config.')}"
     full = _ALIASES.get(name) or cli.SHORT.get(full, full)
     if full not in known:
@@ -147,8 +154,7 @@ def _field(name: str) -> str:
 
 
 def _ending_in(last: str) -> list[str]:
-    names = [field.removeprefix("config.") for field, *_ in cli.fields(Config())]
-    return [name for name in names if name.rpartition(".")[2] == last]
+    return [name for name in _kinds() if name.rpartition(".")[2] == last]
 
 
 def _split(text: str, mark: str) -> list[str]:

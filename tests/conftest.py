@@ -90,7 +90,7 @@ def command(monkeypatch, _random_weights):
         name = experiment.__name__.removeprefix("experiments.")
         monkeypatch.setattr(sys, "argv", [name, *words])
         with pytest.raises(SystemExit) as caught:
-            cli.run(name, "", experiment.execute)
+            cli.run(name, "", experiment.execute, getattr(experiment, "FLAGS", ()))
         return caught.value.code
 
     return run

@@ -11,6 +11,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments.cell import Job, Outcome, Runner
 from experiments.engines import Engine
@@ -35,11 +36,10 @@ def engine(address: str, at_once: int) -> Engine:
     except ImportError:
         raise InputError("--engine=ray needs Ray: pip install ray") from None
     address = address or os.environ.get("RAY_ADDRESS", "") or "local"
-    board = False if address == "local" else None
+    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    quiet |= {"include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(
-            address=address, logging_level="ERROR", log_to_driver=False, include_dashboard=board
-        )
+        ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"no Ray cluster at {address}: {reason}") from None

@@ -1,0 +1,228 @@
+"""Sweeps in processes of their own: stopped, killed, spread over workers and over a Ray cluster."""
+
+import contextlib
+import csv
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+STEPS = 120
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+@pytest.fixture
+def begin(pictures, tmp_path):
+    """A function: words -> the process of a sweep of three cells, just started."""
+    started = []
+
+    def start(*words, seeds="0,1,2", **environment):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.sweep"]
+            + ["--config=anime", "--config.network.weights=random", "--config.resolution=32"]
+            + [f"--config.dataset.path={pictures}", "--config.style.layers=relu1_1,relu2_1"]
+            + [f"--config.steps={STEPS}", "--config.checkpoint_every=10", f"--grid=seed={seeds}"]
+            + [f"--workdir={tmp_path / 'sweep'}", *words],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def lines(folder, seed):
+    path = folder / "cells" / f"seed-{seed}" / "metrics.jsonl"
+    return path.read_text().splitlines() if path.is_file() else []
+
+
+def wait_for(condition, process):
+    """Until it holds; fails if the sweep ends first."""
+    for _ in range(3000):
+        if condition():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    pytest.fail("waited in vain")
+
+
+def statuses(folder):
+    rows = csv.DictReader((folder / "metrics.csv").read_text().splitlines())
+    return [row["status"] for row in rows]
+
+
+def finish(process):
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    return out + err
+
+
+def assert_goes_on(folder, seed, before):
+    """The cell was at work when it was killed, and went on from a checkpoint after it."""
+    after = lines(folder, seed)
+    assert 10 <= len(before) < STEPS
+    assert after[:10] == before[:10]  # to the millisecond that it took: not done again
+    assert [json.loads(line)["step"] for line in after] == list(range(1, STEPS + 1))
+
+
+def descendants(pid):
+    """The ids of the processes that it started, and those that these started."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+    found, grown = {pid}, True
+    while grown:
+        more = {child for child, parent in parents.items() if parent in found} - found
+        found, grown = found | more, bool(more)
+    return found - {pid}
+
+
+def command_line(pid):
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
+
+
+def test_sweep_interrupted_says_how_to_go_on_and_does(begin, tmp_path):
+    folder = tmp_path / "sweep"
+    process = begin()
+    wait_for(lambda: len(lines(folder, 1)) >= 12, process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert re.search(r"stopped; to go on: python -m experiments.sweep .*--workdir=", out)
+    assert statuses(folder) == ["finished", "interrupted", "waiting"]
+    assert "waiting" in (folder / "report.html").read_text()
+    before, done = lines(folder, 1), (folder / "cells" / "seed-0" / "run.json").read_bytes()
+    assert "2/3 seed-1" in finish(begin())
+    assert statuses(folder) == ["finished"] * 3
+    assert (folder / "cells" / "seed-0" / "run.json").read_bytes() == done
+    assert lines(folder, 1)[: len(before)] == before
+    assert len(lines(folder, 1)) == STEPS
+
+
+def test_sweep_killed_worker_costs_its_cell_a_second_try(begin, tmp_path):
+    folder = tmp_path / "sweep"
+    process = begin("--workers=2")
+    wait_for(lambda: min(len(lines(folder, 0)), len(lines(folder, 1))) >= 12, process)
+    workers = [pid for pid in descendants(process.pid) if "spawn_main" in command_line(pid)]
+    assert len(workers) == 2
+    before = [lines(folder, seed) for seed in (0, 1)]
+    os.kill(workers[0], signal.SIGKILL)
+    assert "3/3" in finish(process)
+    assert statuses(folder) == ["finished"] * 3
+    for seed in (0, 1):
+        assert_goes_on(folder, seed, before[seed])
+    assert not [pid for pid in workers if "spawn_main" in command_line(pid)]
+
+
+def test_sweep_worker_that_always_dies_is_a_failed_cell(tmp_path):
+    from experiments.cell import Job
+    from experiments.engines import pool
+
+    class Deadly(str):
+        def __reduce__(self):
+            return os._exit, (3,)
+
+    jobs = [Job(Deadly("a"), "learn_style", (), ""), Job("b", "learn_style", (), str(tmp_path))]
+    found = {outcome.slug: outcome for outcome in pool.engine(1)(jobs, lambda: 0)}
+    assert found["a"].status == "failed"
+    assert found["a"].reason == "its process died 2 times, the last time with status 3"
+    assert "--config=NAME is missing" in found["b"].reason
+
+
+@pytest.fixture
+def nodes():
+    """A Ray cluster of two nodes on this machine: its address, and what kills the second one."""
+    if not importlib.util.find_spec("ray"):
+        pytest.skip("Ray is not installed")
+    port, client = free_port(), free_port()
+    place, started = tempfile.mkdtemp(prefix="ray"), []  # short: a socket's path has 107 letters
+    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
+
+    def start(*words):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"]
+            + ["--num-gpus=0", "--include-dashboard=false", *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        started.append(process)
+        return process
+
+    def kill(process):
+        for pid in [process.pid, *descendants(process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+    head = ["--head", f"--port={port}", f"--ray-client-server-port={client}"]
+    start(*head, f"--temp-dir={place}")
+    until_open(port)
+    second = start(f"--address=127.0.0.1:{port}")
+    yield f"127.0.0.1:{port}", second, kill
+    for process in reversed(started):
+        kill(process)
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def until_open(port):
+    for _ in range(600):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    pytest.fail("Ray does not start")
+
+
+def test_sweep_on_ray_outlives_a_node(begin, nodes, tmp_path):
+    address, second, kill = nodes
+    folder = tmp_path / "sweep"
+
+    def at_work():
+        return [pid for pid in descendants(second.pid) if "ray::" in command_line(pid)]
+
+    wait_for(lambda: any("raylet" in command_line(pid) for pid in descendants(second.pid)), second)
+    process = begin("--engine=ray", f"--address={address}", "--workers=2", seeds="0,1,2,3")
+    wait_for(lambda: min(len(lines(folder, 0)), len(lines(folder, 1))) >= 12, process)
+    assert any("_work" in command_line(pid) for pid in at_work())
+    before = [lines(folder, seed) for seed in (0, 1)]
+    kill(second)
+    assert "4/4" in finish(process)
+    assert statuses(folder) == ["finished"] * 4
+    for seed in (0, 1):
+        assert_goes_on(folder, seed, before[seed])
+
+
+def test_sweep_without_a_cluster_is_one_line(begin):
+    if not importlib.util.find_spec("ray"):
+        pytest.skip("Ray is not installed")
+    _, err = (process := begin("--engine=ray", f"--address=127.0.0.1:{free_port()}")).communicate()
+    assert process.returncode == 2
+    assert "no Ray cluster at 127.0.0.1:" in err.splitlines()[-1]
