@@ -7,9 +7,12 @@ import contextlib
 import importlib
 import io
 import logging
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +22,7 @@ from styleinv.config import Config
 from styleinv.errors import InputError
 
 if TYPE_CHECKING:
+    from styleinv.minimize import Step
     from styleinv.vgg import VGG
 
 EXPERIMENTS = ("learn_style", "transfer")
@@ -71,6 +75,7 @@ class Runner:
         from styleinv.compilation import Counter
 
         self._counter = Counter()
+        self._loading = threading.Lock()
         self._loaded: dict[tuple, tuple[VGG, dict[str, Any]]] = {}
 
     def run(self, job: Job, stop: Callable[[], int]) -> Outcome:
@@ -79,29 +84,52 @@ class Runner:
         Args:
             stop: the number of the signal to stop for, or 0.
         """
+        (outcome,) = self._run([job], stop, map)
+        return outcome
+
+    def run_together(self, jobs: Sequence[Job], stop: Callable[[], int]) -> list[Outcome]:
+        """Several cells at a time, their steps as one; otherwise as `run`.
+
+        What was compiled, and what was warned of, is said of the first.
+        """
+        from styleinv.together import Together
+
+        meeting = Together(len(jobs))
+
+        def each(work, jobs):
+            def take_part(job):
+                try:
+                    return work(job)
+                finally:
+                    meeting.leave()
+
+            with ThreadPoolExecutor(len(jobs)) as pool:
+                return list(pool.map(take_part, jobs))
+
+        return self._run(jobs, stop, each, meeting.step)
+
+    def _run(self, jobs, stop, each, step=None) -> list[Outcome]:
         if stop():
-            return Outcome(job.slug, "stopped")
-        begun, compiled, read = time.monotonic(), self._counter.compiled, self._counter.read
+            return [Outcome(job.slug, "stopped") for job in jobs]
+        compiled, read = self._counter.compiled, self._counter.read
+        with _quiet() as notes:
+            first, *others = each(partial(self._attempt, stop=stop, step=step), jobs)
+        compiled, read = self._counter.compiled - compiled, self._counter.read - read
+        return [first._replace(compiled=compiled, read=read, notes=tuple(notes)), *others]
+
+    def _attempt(self, job: Job, stop: Callable[[], int], step: "Step | None") -> Outcome:
+        begun = time.monotonic()
         error_file = Path(job.folder, "error.txt")
         error_file.unlink(missing_ok=True)  # of an earlier try; a run wants its folder to itself
         reason = trace = ""
-        with _quiet() as notes:
-            try:
-                request = cli.parse(job.experiment, job.words)
-                signal = session.execute(experiment(job.experiment), request, self._load, stop)
-                status = "stopped" if signal else "finished"
-            except Exception as error:
-                status, reason, trace = "failed", reason_of(error), traceback.format_exc()
-        return Outcome(
-            job.slug,
-            status,
-            reason,
-            trace,
-            time.monotonic() - begun,
-            self._counter.compiled - compiled,
-            self._counter.read - read,
-            tuple(notes),
-        )
+        try:
+            request = cli.parse(job.experiment, job.words)
+            found = experiment(job.experiment)
+            signal = session.execute(found, request, self._load, stop, step)
+            status = "stopped" if signal else "finished"
+        except Exception as error:
+            status, reason, trace = "failed", reason_of(error), traceback.format_exc()
+        return Outcome(job.slug, status, reason, trace, time.monotonic() - begun)
 
     def _load(self, config: Config) -> "tuple[VGG, dict[str, Any]]":
         """The network that the cell before had, if it is the same."""
@@ -110,10 +138,11 @@ class Runner:
         net = config.network
         key = (net.name, net.weights, net.pooling, net.padding, net.convolution)
         key += (network_layers(config)[-1],)
-        if key not in self._loaded:
-            self._loaded.clear()  # never two at a time
-            self._loaded[key] = load_network(config)
-        return self._loaded[key]
+        with self._loading:
+            if key not in self._loaded:
+                self._loaded.clear()  # never two at a time
+                self._loaded[key] = load_network(config)
+            return self._loaded[key]
 
 
 def experiment(name: str) -> session.Experiment:

@@ -113,10 +113,7 @@ def execute(
     from styleinv.interrupt import interruptible
 
     config = request.config
-    validate(config)
-    experiment.check(config)
-    if config.style.debias:
-        debias.check(config)
+    check(experiment, config)
     settings = asdict(config)
     folder = request.workdir or record.default_folder(experiment.name, request.name)
     record.belongs(folder, settings)
@@ -151,6 +148,14 @@ def execute(
             return 0
         run.close("interrupted")
     return cli.stopped(request, folder, stop())
+
+
+def check(experiment: Experiment, config: Config) -> None:
+    """Raises an InputError for a config that the experiment cannot carry out."""
+    validate(config)
+    experiment.check(config)
+    if config.style.debias:
+        debias.check(config)
 
 
 def _already(folder: Path) -> int:

@@ -31,6 +31,12 @@ FLAGS = (
         "without it one after the other, in this process",
     ),
     cli.Flag(
+        "batch",
+        "N",
+        "cells at a time in this process, their steps as one where shapes are equal: for\n"
+        "accelerators; without --workers",
+    ),
+    cli.Flag(
         "engine",
         "local",
         "local or ray: on a Ray cluster, one cell at a time on each node unless\n"
@@ -94,8 +100,8 @@ def plan(
     request: cli.Request, name: str, points: "dict[str, grid.Point]", folder: Path
 ) -> "tuple[list[Job], dict[str, Config]]":
     """The cells as jobs, and {slug: config}; each is checked as its own command line would be."""
+    from experiments import session
     from experiments.cell import Job, experiment
-    from experiments.validate import validate
 
     given = {word.partition("=")[0] for word in request.words}
     jobs, configs = [], {}
@@ -105,8 +111,7 @@ def plan(
         own = folder / "cells" / slug
         words = (*request.words, *point.words, f"--workdir={own}")
         configs[slug] = cli.parse(name, words).config
-        validate(configs[slug])
-        experiment(name).check(configs[slug])
+        session.check(experiment(name), configs[slug])
         jobs.append(Job(slug, name, words, str(own)))
         same = next(k for k, config in configs.items() if config == configs[slug])
         if same != slug:
@@ -132,19 +137,29 @@ def by_shape(jobs: "Sequence[Job]", configs: "dict[str, Config]") -> "list[Job]"
 
 def engine_of(request: cli.Request) -> "Engine":
     """Where the cells run, ready to begin."""
-    from experiments.engines import cluster, here, pool
+    from experiments.engines import batch, cluster, here, pool
 
     (name,) = request.extra.get("engine", ("local",))
     one_of("--engine", name, ENGINES)
-    (text,) = request.extra.get("workers", ("0",))
+    workers, together = number_of(request, "workers"), number_of(request, "batch")
     (address,) = request.extra.get("address", ("",))
-    if not text.isdecimal() or (int(text) < 1 and "workers" in request.extra):
-        raise InputError(f"--workers (={text}) must be a whole number, 1 or more")
+    if together and (workers or name == "ray"):
+        raise InputError(f"--batch (={together}) is for this process; leave out the other engines")
     if name == "ray":
-        return cluster.engine(address, int(text))
+        return cluster.engine(address, workers)
     if address:
         raise InputError(f"--address (={address}) is for --engine=ray")
-    return pool.engine(int(text)) if int(text) else here.run
+    if together:
+        return batch.engine(together)
+    return pool.engine(workers) if workers else here.run
+
+
+def number_of(request: cli.Request, flag: str) -> int:
+    """The value of a flag that counts, 1 or more; 0 without it."""
+    (text,) = request.extra.get(flag, ("0",))
+    if not text.isdecimal() or (int(text) < 1 and flag in request.extra):
+        raise InputError(f"--{flag} (={text}) must be a whole number, 1 or more")
+    return int(text)
 
 
 def carry_out(run: "Engine", jobs: "Sequence[Job]", ledger: Ledger, done: int, total: int, stop):
