@@ -1,0 +1,48 @@
+"""The distance to all others, exactly; and who is named."""
+
+import numpy as np
+import pytest
+
+from styleinv import outliers
+
+X = np.random.default_rng(0).normal(1, 1, (8, 20))
+SHARES = np.arange(1, 9) / 36
+
+
+def rest(i):
+    kept = np.arange(8) != i
+    return np.average(X[kept], axis=0, weights=SHARES[kept])
+
+
+def test_to_the_rest_agrees_with_leaving_each_out():
+    desired = [((X[i] - rest(i)) ** 2).sum() / (rest(i) ** 2).sum() for i in range(8)]
+    np.testing.assert_allclose(outliers.to_the_rest(X @ X.T, SHARES), desired, rtol=1e-10)
+
+
+def test_against_the_rest_agrees_with_leaving_each_out():
+    def cosine(a, b):
+        return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+    desired = [1 - cosine(X[i], rest(i)) for i in range(8)]
+    np.testing.assert_allclose(outliers.against_the_rest(X @ X.T, SHARES), desired, rtol=1e-9)
+
+
+def test_dispersion_and_shift_agree_with_means_written_out():
+    kept = np.array([1, 1, 0, 1, 1, 0, 1, 1], bool)
+    all_of, some = (np.average(X[k], axis=0, weights=SHARES[k]) for k in (kept | True, kept))
+    apart = np.average(((X - all_of) ** 2).sum(1), weights=SHARES) / (all_of**2).sum()
+    assert outliers.dispersion(X @ X.T, SHARES) == pytest.approx(apart)
+    moved = ((some - all_of) ** 2).sum() / (all_of**2).sum()
+    assert outliers.shift(X @ X.T, SHARES, kept) == pytest.approx(moved)
+
+
+def test_limit_names_the_far_one_and_no_other():
+    near = np.array([0.10, 0.11, 0.09, 0.13, 0.12, 0.08, 0.1])
+    assert (near < outliers.limit(near)).all()
+    for far in (0.5, 5.0, 500.0):
+        values = np.append(near, far)
+        np.testing.assert_array_equal(values > outliers.limit(values), [False] * 7 + [True])
+
+
+def test_limit_of_equal_distances_names_nobody():
+    assert (np.full(6, 0.2) < outliers.limit(np.full(6, 0.2))).all()
