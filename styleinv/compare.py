@@ -1,8 +1,8 @@
 """How far one style is from another, in every statistic and at every layer.
 
-    distances(style, known) -> {statistic: {layer: |embed(style) - embed(known)|^2 / |embed(known)|^2}}
+    distances(style, known) -> {statistic: {layer: |e(style) - e(known)|^2 / |e(known)|^2}}
 
-0 is the same style; 1 is as far as a blank image is by its Grams.
+where e is the statistic's embedding. 0 is the same style; by its Grams, a blank image is at 1.
 """
 
 from collections.abc import Mapping, Sequence

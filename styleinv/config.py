@@ -66,6 +66,19 @@ class Optimizer:
 
 
 @dataclass
+class Verify:
+    questions: tuple[str, ...] = ()  # known_style, which_filter, ...; none: all that can be asked
+    style: str = "data/paintings/cafe_terrace.jpg"  # the picture whose style is known
+    contents: str = "data/anime"  # folder of pictures that are given the known style
+    counts: tuple[int, ...] = (1, 2, 4, 8, 16)  # how many of them are learned from
+    filters: tuple[str, ...] = ()  # NAME=FOLDER for each filter, with the same scenes in all
+    held_out: int = 4  # scenes that are not learned from, at a time
+    singles: int = 2  # single pictures that are tried in place of the learned style
+    steps: tuple[int, ...] = (60,)  # of each transfer, per stage
+    seed: int = 0  # of what is drawn: the order of the contents, the scenes held out
+
+
+@dataclass
 class Config:
     dataset: Dataset = field(default_factory=Dataset)
     network: Network = field(default_factory=Network)
@@ -73,6 +86,7 @@ class Config:
     content: Content = field(default_factory=Content)
     start: Start = field(default_factory=Start)
     optimizer: Optimizer = field(default_factory=Optimizer)
+    verify: Verify = field(default_factory=Verify)
     resolution: int = 256  # side of the style image in pixels; of a photo, the root of its area
     steps: tuple[int, ...] = (80, 80, 80)  # per stage; each stage has twice the resolution before
     alpha: tuple[float, ...] = (1e-3,)  # weight of the content term; one picture for each

@@ -47,7 +47,7 @@ def kernels(
                 image = views[resolution].image
                 style = measure(network, image, block, resolution=resolution)
                 for layer in block:
-                    seconds[layer].append(np.float32(style.moments[layer].second))
+                    seconds[layer].append(np.asarray(style.moments[layer].second, np.float32))
                 bar.advance(1, item.name)
                 if stop():
                     return None

@@ -177,7 +177,7 @@ def collage(images: Sequence[np.ndarray], side: int, seed: int) -> np.ndarray:
     for top in range(0, height, side):
         for left in range(0, width, side):
             piece = made[top : top + side, left : left + side]
-            source = images[rng.integers(len(images))]
+            source = images[int(rng.integers(len(images)))]
             h, w = piece.shape[:2]
             y, x = rng.integers(height - h + 1), rng.integers(width - w + 1)
             piece[:] = source[y : y + h, x : x + w]

@@ -1,0 +1,130 @@
+"""Runs inside a run: ordinary ones of other experiments, in this process, in folders of their own.
+
+They resume like any other, and their folders hold the commands that make them alone. Experiments
+are found by name, so that no experiment imports another.
+"""
+
+import contextlib
+import importlib
+import io
+import logging
+from collections.abc import Callable, Container, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import NamedTuple
+
+from experiments import cli, session
+from experiments.inputs import load_network
+from experiments.session import Load
+from styleinv.config import Config
+from styleinv.errors import InputError
+
+LOG = logging.getLogger("styleinv")
+_OF_BOTH = ("network", "style", "resolution", "beta", "tv", "checkpoint_every")
+_OF_LEARNING = (*_OF_BOTH, "optimizer", "start", "steps")
+
+
+class Bench(NamedTuple):
+    """Where runs are made.
+
+    Attributes:
+        config: of the run that they are in.
+        folder: theirs are inside.
+        load: gives them the network.
+        stop: the number of the signal that was sent, or 0.
+    """
+
+    config: Config
+    folder: Path
+    load: Load
+    stop: Callable[[], int]
+
+    def learn(self, name: str, pictures: Sequence[Path], seeds: Sequence[int] = (0,)) -> bool:
+        """Learns one style from pictures, in FOLDER/NAME; False if stopped."""
+        config = _copied(self.config, "anime", _OF_LEARNING)
+        config.dataset.path = ",".join(map(str, pictures))
+        config.seeds = tuple(seeds)
+        return self._run("learn_style", "anime", config, name)
+
+    def restyle(self, name: str, photos: Sequence[Path], style: Path) -> bool:
+        """Gives photographs the style of a picture, in FOLDER/NAME; False if stopped."""
+        config = _copied(self.config, "transfer", _OF_BOTH)
+        config.alpha, config.steps = self.config.alpha, self.config.verify.steps
+        config.content.path = ",".join(map(str, photos))
+        config.dataset.path = str(style)
+        return self._run("transfer", "transfer", config, name)
+
+    def _run(self, experiment: str, recipe: str, config: Config, name: str) -> bool:
+        folder = self.folder / name
+        words = [f"--config={recipe}", *_changes(config, recipe), f"--workdir={folder}"]
+        request = cli.parse(experiment, words)
+        found = importlib.import_module(f"experiments.{experiment}").EXPERIMENT
+        if not (folder / "report.html").is_file():
+            LOG.info("%s: %s", name, experiment)
+        with contextlib.redirect_stdout(io.StringIO()):
+            return session.execute(found, request, self.load, self.stop) == 0
+
+
+def learned_from(folder: Path) -> dict[str, str]:
+    """{sha256: name} of the pictures that a run's style was measured on."""
+    from styleinv import style_file
+
+    _, origin = style_file.load(folder / "style.safetensors")
+    return {str(image["sha256"]): str(image["name"]) for image in origin.images}
+
+
+def refuse_leak(folder: Path, held_out: Container[str]) -> None:
+    """Raises an AssertionError if a run has learned from a picture that is held out from it.
+
+    Args:
+        held_out: sha256 of their files.
+    """
+    leaked = [name for digest, name in learned_from(folder).items() if digest in held_out]
+    if leaked:
+        raise AssertionError(f"{folder} was learned from {leaked[0]}, which is held out")
+
+
+def made_by(folder: Path) -> list[Path]:
+    """The pictures that a transfer made, in the order of its photographs."""
+    from styleinv.journal import read_json
+
+    return [folder / row["output"] for row in read_json(folder / "results.json")["pictures"]]
+
+
+def shared_network() -> Load:
+    """`load_network`, once for all: with the layers that transfers and questions look at."""
+    kept = []
+
+    def load(config: Config):
+        if not kept:
+            deep = deepcopy(config)
+            deep.content.path = deep.content.path or "photographs"
+            deep.content.layers = (*deep.content.layers, "relu4_2")
+            kept.append(load_network(deep))
+        return kept[0]
+
+    return load
+
+
+def refuse_commas(paths: Sequence[Path]) -> None:
+    """Raises an InputError for a path that cannot stand in a list of paths."""
+    for path in paths:
+        if "," in str(path):
+            raise InputError(f"{path} has a comma in its name; rename it")
+
+
+def _copied(config: Config, recipe: str, names: Sequence[str]) -> Config:
+    made = cli.config_by_name(recipe)
+    for name in names:
+        setattr(made, name, deepcopy(getattr(config, name)))
+    return made
+
+
+def _changes(config: Config, recipe: str) -> list[str]:
+    """The words that make the config of the recipe."""
+    before = {name: value for name, value, *_ in cli.fields(cli.config_by_name(recipe))}
+    return [
+        f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for name, value, *_ in cli.fields(config)
+        if value != before[name]
+    ]

@@ -1,0 +1,103 @@
+"""Which filter: of styles learned from several filters, which one made a held-out picture?
+
+What is learned of a filter is the mean statistics of its pictures; with the originals also the
+mean direction in which it moves them.
+
+The libraries are imported inside, so that `--help` stays quick.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from experiments.scenes import Picture, digests, find_filters, held_out
+from experiments.session import Session
+from experiments.subrun import Bench
+from experiments.validate import style_layers
+from styleinv.config import Config
+
+if TYPE_CHECKING:
+    from styleinv.manifest import Item
+
+
+class Plan(NamedTuple):
+    """What is asked of what.
+
+    Attributes:
+        filters: {filter: {scene: picture}}, the same scenes in all.
+        originals: of the scenes, in their order; empty if they are not known.
+        groups: scenes that are held out together.
+    """
+
+    filters: Mapping[str, Mapping[str, Picture]]
+    originals: "list[Item]"
+    groups: list[tuple[str, ...]]
+
+
+def missing(config: Config) -> str:
+    """What the question cannot be asked without."""
+    return "" if config.verify.filters else "pictures of several filters (config.verify.filters)"
+
+
+def find(config: Config) -> Plan:
+    """Raises an InputError for files that cannot be used."""
+    from styleinv import dataset
+
+    filters = find_filters(config)
+    first = next(iter(filters.values()))
+    items = [picture.item for picture in first.values()]
+    originals = []
+    if config.dataset.originals:
+        found = dataset.with_originals(items, config.dataset.originals)
+        originals = [item._replace(path=item.original or Path()) for item in found]
+        dataset.check(originals)
+    return Plan(filters, originals, held_out(config, list(first)))
+
+
+def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
+    """{measure: accuracy, confusion matrix, p}; None if stopped."""
+    from functools import partial
+
+    import numpy as np
+
+    from styleinv import kernels, naming
+
+    names, scenes = list(plan.filters), list(next(iter(plan.filters.values())))
+    items = [plan.filters[name][scene].item for scene in scenes for name in names]
+    made, groups = len(items), [np.array([scenes.index(s) for s in g]) for g in plan.groups]
+    found = kernels.kernels(
+        bench.load(opened.config)[0],
+        [*items, *plan.originals],
+        style_layers(opened.config),
+        opened.config.resolution,
+        stop=opened.stop,
+    )
+    if found is None:
+        return None
+    measures = {}
+    for statistic, own in found.items():
+        ones = {layer: kernel[:made, :made] for layer, kernel in own.items()}
+        measures[statistic] = (partial(naming.balanced, ones), naming.nearness)
+        if plan.originals:
+            before = made + np.repeat(np.arange(len(scenes)), len(names))
+            moved = {
+                layer: kernels.displacements(kernel, range(made), before)
+                for layer, kernel in own.items()
+            }
+            along = kernels.directions(moved)
+            measures[f"change of {statistic}"] = (lambda train, k=along: k, naming.alignment)
+    answers = {
+        measure: naming.name(*how, len(scenes), len(names), groups, seed=opened.config.verify.seed)
+        for measure, how in measures.items()
+    }
+    return {
+        "filters": names,
+        "scenes": scenes,
+        "held_out": [list(group) for group in plan.groups],
+        "pictures": {name: digests(own, scenes) for name, own in plan.filters.items()},
+        "permutations": naming.PERMUTATIONS,
+        "measures": {
+            measure: answer._asdict() | {"confusion": answer.confusion.tolist()}
+            for measure, answer in answers.items()
+        },
+    }
