@@ -5,6 +5,8 @@ Distance from the known style over the number of pictures, both logarithmic, -> 
 
 import io
 from collections.abc import Mapping, Sequence
+from math import log10
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -47,7 +49,13 @@ def draw(
     ax.axhline(mean, color=SINGLE, linewidth=1.4)
     ax.axhline(totals["noise"][0], color=INK, linewidth=1.2, linestyle=(0, (1, 1.6)))
     ax.axhline(totals["floor"][0], color=LEARNED, linewidth=1.2, linestyle=(0, (1, 1.6)))
-    look = {"marker": "o", "markersize": 5, "linewidth": 1.6, "clip_on": False, "zorder": 3}
+    look: dict[str, Any] = {
+        "marker": "o",
+        "markersize": 5,
+        "linewidth": 1.6,
+        "clip_on": False,
+        "zorder": 3,
+    }
     ax.plot(counts, totals["pixel_mean"], color=MEAN, **look)
     ax.plot(counts, totals["statistics"], color=STATISTICS, **look | {"linestyle": (0, (4, 2))})
     ax.plot(counts, totals["learned"], color=LEARNED, **look | {"linewidth": 2.8, "markersize": 7})
@@ -90,8 +98,6 @@ def _axes(ax: Axes, counts: Sequence[int], font: float) -> None:
 
 def _name_ends(ax: Axes, x: float, ends, font: float, height: float, narrow: bool) -> None:
     """Names at the right, in the lines' colors, moved apart where they would overlap."""
-    from math import log10
-
     low, high = (log10(limit) for limit in ax.get_ylim())
     gap = font * 1.5 / 72 / (height - 1.1)
     ends = sorted(ends)
