@@ -20,7 +20,8 @@ def see(opened: Session, path: Path) -> "np.ndarray":
     from styleinv import images
 
     image = images.read(path)
-    return images.resize(image, *images.frame(*image.shape[:2], opened.config.resolution))
+    height, width = image.shape[:2]
+    return images.resize(image, *images.frame(height, width, opened.config.resolution))
 
 
 def style_of(opened: Session, image: "np.ndarray") -> "Style":

@@ -63,7 +63,7 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
         measures[statistic] = _judged(list(plan), apart, layers, shares)
         if photos:
             moved = {
-                layer: kernels.displacements(kernel, range(size), range(size, 2 * size))
+                layer: kernels.displacements(kernel, np.arange(size), size + np.arange(size))
                 for layer, kernel in own.items()
             }
             apart = outliers.against_the_rest(kernels.directions(moved), shares)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from experiments import cli, session
+from experiments.inputs import load_network
 from experiments.session import Found, Session
 from experiments.subrun import Bench, shared_network
 from styleinv.config import Config
@@ -124,7 +125,7 @@ def find(config: Config) -> Found:
     return Found({})
 
 
-def work(opened: Session, found: Found, load: session.Load) -> bool:
+def work(opened: Session, found: Found, load: session.Load = load_network) -> bool:
     """Every question in turn; False if stopped."""
     from styleinv.journal import read_json
 

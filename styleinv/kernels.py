@@ -75,8 +75,8 @@ def inner_products(rows: np.ndarray) -> np.ndarray:
     return total
 
 
-def displacements(kernel: np.ndarray, after: Sequence[int], before: Sequence[int]) -> np.ndarray:
-    """f64[m, m]: inner products of x[after_i] - x[before_i], from those of x."""
+def displacements(kernel: np.ndarray, after: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """f64[m, m]: inner products of x[after_i] - x[before_i], from those of x; both i64[m]."""
     sign = np.zeros((len(after), len(kernel)))
     rows = np.arange(len(after))
     sign[rows, after] += 1

@@ -56,9 +56,13 @@ def draw(
         "clip_on": False,
         "zorder": 3,
     }
-    ax.plot(counts, totals["pixel_mean"], color=MEAN, **look)
-    ax.plot(counts, totals["statistics"], color=STATISTICS, **look | {"linestyle": (0, (4, 2))})
-    ax.plot(counts, totals["learned"], color=LEARNED, **look | {"linewidth": 2.8, "markersize": 7})
+    lines: dict[str, dict[str, Any]] = {
+        "pixel_mean": {"color": MEAN},
+        "statistics": {"color": STATISTICS, "linestyle": (0, (4, 2))},
+        "learned": {"color": LEARNED, "linewidth": 2.8, "markersize": 7},
+    }
+    for way, own in lines.items():
+        ax.plot(counts, totals[way], **(look | own))
     _axes(ax, counts, font)
     ends = [
         (totals["noise"][0], "white noise", INK),

@@ -118,7 +118,7 @@ def yardstick(sparse: Sequence[Patches], references: Sequence[Patches]) -> Yards
 
 
 class Mosaic(NamedTuple):
-    """How much of a picture is copied, as shares of its patches that have a pattern.
+    """How much of a picture is copied, as shares of its patches that have a pattern; None of none.
 
     Attributes:
         copied: nearer to some reference than all but one in a hundred patches of the references
@@ -130,10 +130,10 @@ class Mosaic(NamedTuple):
         plain: of all patches, those without a pattern, of which nothing is said.
     """
 
-    copied: float
-    coherent: float
-    largest: float
-    distance: float
+    copied: float | None
+    coherent: float | None
+    largest: float | None
+    distance: float | None
     plain: float
 
 
@@ -155,10 +155,10 @@ def coherent(found: Matches) -> np.ndarray:
 
 
 def mosaic(found: Matches, measure: Yardstick) -> Mosaic:
-    """What the matches of a picture say of it; nan where none of its patches has a pattern."""
+    """What the matches of a picture say of it."""
     seen = found.contrast >= measure.flat
     if not seen.any():
-        return Mosaic(np.nan, np.nan, np.nan, np.nan, 1.0)
+        return Mosaic(None, None, None, None, 1.0)
     counts = np.bincount(found.reference[seen])
     return Mosaic(
         float(copies(found, measure)[seen].mean()),

@@ -64,8 +64,14 @@ def write_report(folder: Path) -> Path:
             measure: sorted(found["distances"].items(), key=lambda one: -one[1])
             for measure, found in answers.get("outliers", {}).get("measures", {}).items()
         },
-        mean=lambda values: sum(values) / len(values),
+        mean=mean,
     )
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """Of those that are known; None if none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def best_measure(answer: Answer) -> str:

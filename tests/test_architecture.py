@@ -31,8 +31,16 @@ ARROWS = {
     "layer_weights": {"statistics", "vgg"},
     "objective": {"layer_weights", "statistics", "style", "vgg"},
     "evaluate": {"statistics", "style", "vgg"},
+    "compare": {"statistics", "style"},
+    "kernels": {"dataset", "manifest", "progress", "style", "vgg"},
+    "naming": {"kernels"},
+    "outliers": set(),
+    "patches": set(),
+    "intervals": set(),
     "curves": set(),
     "chart": set(),
+    "known_style_plot": {"curves"},
+    "verify_report": {"files", "journal", "known_style_plot", "page"},
     "page": {"curves", "files", "images", "journal"},
     "sweep_table": {"journal"},
     "sweep_report": {"chart", "journal", "page", "sweep_table"},
@@ -119,6 +127,9 @@ def test_experiments_share_only_what_is_made_for_it(path):
         "optimize",
         "contents",
         "session",
+        "subrun",
+        "scenes",
+        "measuring",
     )
     shared = {f"experiments.{other}" for other in made}
     if path.stem == "sweep" or path.stem in SWEEP or path.parent.name == "engines":

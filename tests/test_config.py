@@ -72,7 +72,7 @@ def test_config_opens_with_its_title_and_its_command(name):
     title, blank, *rest = importlib.import_module(f"configs.{name}").__doc__.splitlines()
     assert title.endswith(".")
     assert blank == ""
-    command = rf" *python -m experiments\.(learn_style|transfer) --config={name}( .*)?"
+    command = rf" *python -m experiments\.(learn_style|transfer|verify) --config={name}( .*)?"
     assert [line for line in rest if re.fullmatch(command, line)]
 
 
@@ -90,7 +90,7 @@ def test_config_of_a_transfer_runs_for_one_step(restyle, tmp_path, pictures, nam
     assert np.isfinite([row["loss"] for row in rows]).all()
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - set(TRANSFER)))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {*TRANSFER, "verify"}))
 def test_config_runs_for_one_step(run, name):
     folder = run(f"--config={name}", "--config.dataset.region=all")
     assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == FILES

@@ -91,7 +91,7 @@ def test_folds_leave_something_to_learn_from(held_out):
 def test_displacements_and_directions_agree_with_vectors():
     x = pictures(4, 2, 1.0)
     moved = x[[0, 2, 4]] - x[[1, 3, 7]]
-    actual = kernels.displacements(x @ x.T, [0, 2, 4], [1, 3, 7])
+    actual = kernels.displacements(x @ x.T, np.array([0, 2, 4]), np.array([1, 3, 7]))
     np.testing.assert_allclose(actual, moved @ moved.T, rtol=1e-9)
     unit = moved / np.linalg.norm(moved, axis=1)[:, None]
     both = kernels.directions({"a": actual, "b": 4 * actual})
