@@ -11,4 +11,4 @@ from styleinv.config import Config
 
 
 def get_config() -> Config:
-    return Config(resolution=128, steps=(80, 80), seeds=(0, 1, 2), alpha=(1e-4,))
+    return Config(resolution=128, steps=(80, 80), seeds=(0, 1, 2), alpha=(1e-3,))

@@ -100,8 +100,10 @@ def _known(folder: Path, known: Answer) -> list[Row]:
         page.picture(own / f"pixel_mean_{most}.png", SMALL, f"mean of the pixels of {most}"),
         page.picture(own / "noise.png", SMALL, "white noise in their colors"),
     ]
+    style = Path(read_json(folder / "config.json")["verify"]["style"])
     stylized = [page.picture(folder / p, SMALL, Path(p).stem) for p in known["stylized"][:SHOWN]]
     return [
+        Row("S", [page.picture(style, SMALL, known["style"])]),
         Row("The pictures, made with S", stylized),
         Row("Learned from them", learned),
         Row("To compare with", others),
