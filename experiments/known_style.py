@@ -81,7 +81,7 @@ def find(config: Config) -> Plan:
 def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
     """The distances from S, and where the pictures are; None if stopped."""
     photos = [picture.path for picture in plan.contents.values()]
-    if not bench.restyle("known_style/stylized", photos, plan.style):
+    if not bench.restyle("known_style/stylized", photos, [plan.style]):
         return None
     stylized = made_by(bench.folder / "known_style/stylized")
     for count in plan.counts:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from experiments import prediction
 from experiments.measuring import distances, see, style_of
 from experiments.scenes import Picture, digests, find_pictures, held_out
 from experiments.session import Session
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PERCEPTUAL = ("relu1_2", "relu2_2", "relu3_3", "relu4_2")
-NOTHING, LEARNED, SINGLE = "nothing", "learned", "single"
+NOTHING, LEARNED, SINGLE, CHANGED = "nothing", "learned", "single", "changed"
 
 
 class Plan(NamedTuple):
@@ -54,23 +55,29 @@ def find(config: Config) -> Plan:
 
 
 def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
-    """{way: {scene: {measure: distance}}} and their means; None if stopped."""
+    """{way: {scene: {measure: distance}}}, their means, and predictions; None if stopped."""
     paths = [plan.pictures[scene].path for scene in plan.train]
     if not bench.learn("round_trip/learned", paths):
         return None
     learned = bench.folder / "round_trip/learned"
-    refuse_leak(learned, set(digests(plan.pictures, plan.held).values()))
+    secret = set(digests(plan.pictures, plan.held).values())
+    refuse_leak(learned, secret)
     photos = [original for s in plan.held if (original := plan.pictures[s].original)]
-    made = {NOTHING: [photos], LEARNED: [], SINGLE: []}
-    styles = {LEARNED: [learned / "style.png"]}
-    styles[SINGLE] = [plan.pictures[scene].path for scene in plan.singles]
+    made = {NOTHING: [photos], LEARNED: [], SINGLE: [], CHANGED: []}
+    styles = {LEARNED: [[learned / "style.png"]], CHANGED: [paths]}
+    styles[SINGLE] = [[plan.pictures[scene].path] for scene in plan.singles]
     for way, of_way in styles.items():
+        originals = opened.config.dataset.originals if way == CHANGED else ""
         for number, style in enumerate(of_way, 1):
             name = f"round_trip/restyled_{way}" + (f"_{number}" if way == SINGLE else "")
-            if not bench.restyle(name, photos, style):
+            if not bench.restyle(name, photos, style, originals):
                 return None
+            refuse_leak(bench.folder / name, secret)
             made[way].append(made_by(bench.folder / name))
-    return _compared(opened, bench, plan, made)
+    predictions = prediction.predict(opened, plan.pictures, plan.train, plan.held)
+    if predictions is None:
+        return None
+    return _compared(opened, bench, plan, made) | {"predictions": predictions}
 
 
 def _compared(
@@ -110,7 +117,7 @@ def _compared(
             for measure in measures
         },
         "shown": {
-            scene: [str(way[0][i]) for way in (made[NOTHING], made[LEARNED], made[SINGLE])]
+            scene: [str(made[way][0][i]) for way in (NOTHING, LEARNED, SINGLE, CHANGED)]
             + [str(plan.pictures[scene].path)]
             for i, scene in enumerate(plan.held)
         },

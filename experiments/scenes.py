@@ -83,7 +83,7 @@ def held_out(config: Config, scenes: Sequence[str]) -> list[tuple[str, ...]]:
             f"learn from; use {max(1, len(scenes) - 2)} or fewer"
         )
     groups = naming.folds(len(scenes), size, config.verify.seed)
-    return [tuple([scenes[i] for i in group]) for group in groups]
+    return [tuple(str(scenes[i]) for i in group) for group in groups]
 
 
 def find_filters(config: Config) -> dict[str, dict[str, Picture]]:

@@ -46,12 +46,20 @@ class Bench(NamedTuple):
         config.seeds = tuple(seeds)
         return self._run("learn_style", "anime", config, name)
 
-    def restyle(self, name: str, photos: Sequence[Path], style: Path) -> bool:
-        """Gives photographs the style of a picture, in FOLDER/NAME; False if stopped."""
+    def restyle(
+        self, name: str, photos: Sequence[Path], style: Sequence[Path], originals: str = ""
+    ) -> bool:
+        """Gives photographs the style of pictures, in FOLDER/NAME; False if stopped.
+
+        Args:
+            originals: the folder of those that the pictures were made of, to make the change that
+                was made of them instead.
+        """
         config = _copied(self.config, "transfer", _OF_BOTH)
         config.alpha, config.steps = self.config.alpha, self.config.verify.steps
         config.content.path = ",".join(map(str, photos))
-        config.dataset.path = str(style)
+        config.dataset.path = ",".join(map(str, style))
+        config.dataset.originals, config.style.debias = originals, bool(originals)
         return self._run("transfer", "transfer", config, name)
 
     def _run(self, experiment: str, recipe: str, config: Config, name: str) -> bool:
@@ -66,10 +74,14 @@ class Bench(NamedTuple):
 
 
 def learned_from(folder: Path) -> dict[str, str]:
-    """{sha256: name} of the pictures that a run's style was measured on."""
-    from styleinv import style_file
+    """{sha256: name} of the pictures that a run's style, or change, was measured on."""
+    from styleinv import change_file, style_file
 
-    _, origin = style_file.load(folder / "style.safetensors")
+    change = folder / "change.safetensors"
+    if change.is_file():
+        _, origin = change_file.load(change)
+    else:
+        _, origin = style_file.load(folder / "style.safetensors")
     return {str(image["sha256"]): str(image["name"]) for image in origin.images}
 
 

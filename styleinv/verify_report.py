@@ -111,8 +111,9 @@ def _known(folder: Path, known: Answer) -> list[Row]:
 
 
 def _trips(trip: Answer) -> list[Row]:
-    """{scene: original, restyled twice, what the filter made} of the first held-out scenes."""
-    names = "original", "in the learned style", "with a single picture", "what the filter made"
+    """{scene: original, restyled, what the filter made} of the first held-out scenes."""
+    ways = "in the learned style", "with a single picture", "by the learned change"
+    names = "original", *ways, "what the filter made"
     return [
         Row(
             scene,

@@ -51,7 +51,7 @@ ARROWS = {
 # The parts of experiments/sweep.py, which no other experiment may use.
 SWEEP = ("grid", "cell", "ledger")
 ENGINES = {"experiments.engines"} | {
-    f"experiments.engines.{x}" for x in ("here", "pool", "cluster")
+    f"experiments.engines.{x}" for x in ("here", "batch", "pool", "cluster")
 }
 
 
@@ -130,6 +130,7 @@ def test_experiments_share_only_what_is_made_for_it(path):
         "subrun",
         "scenes",
         "measuring",
+        "prediction",
     )
     shared = {f"experiments.{other}" for other in made}
     if path.stem == "sweep" or path.stem in SWEEP or path.parent.name == "engines":
