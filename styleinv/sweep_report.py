@@ -27,7 +27,7 @@ COLUMNS = {
     "compiled": "Compiled",
 }
 _COLORS = 8  # that stay apart
-_SCRIPT = Path(__file__).with_name("sort_table.js")
+_SCRIPT = Path(__file__).with_name("sweep_report.js")
 
 
 class Axis(NamedTuple):

@@ -8,6 +8,7 @@ the same paths on each.
 import functools
 import os
 import signal
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -33,17 +34,27 @@ def engine(address: str, at_once: int) -> Engine:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
+        from ray.exceptions import RayError
     except ImportError:
         raise InputError("--engine=ray needs Ray: pip install ray") from None
     address = address or os.environ.get("RAY_ADDRESS", "") or "local"
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     quiet |= {"include_dashboard": False} if address == "local" else {}
     try:
+        _knock(address)
         ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, RayError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"no Ray cluster at {address}: {reason}") from None
     return functools.partial(_run, at_once)
+
+
+def _knock(address: str) -> None:
+    """Raises an OSError where nobody listens: Ray itself would wait for minutes."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if host and port.isdecimal():
+        with socket.create_connection((host, int(port)), timeout=10):
+            pass
 
 
 def _run(at_once: int, jobs: Sequence[Job], stop: Callable[[], int]) -> Iterator[Outcome]:

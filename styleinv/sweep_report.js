@@ -1,5 +1,7 @@
 // Sorts a table by the column whose head is clicked; again, the other way round. What is not known
 // stays at the end. Without this script the table is as it was written.
+// And on paper a cell that is open has its place among the others.
+addEventListener("beforeprint", () => document.querySelector(":popover-open")?.hidePopover());
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const head = button.closest("th"), body = head.closest("table").tBodies[0];
