@@ -15,14 +15,14 @@ from experiments import cli
 from styleinv.config import Config
 from styleinv.errors import InputError, suggest
 
-HELP = """an axis of the grid; several flags are crossed, every value with every other:
-  --grid='dataset.size=1,2,4,8' --grid='region=none,sky,ground' --grid='seed=0,1,2'
+HELP = """an axis of the grid; several are crossed, each value with each:
+  --grid='dataset.size=1,2,4' --grid='region=none,sky'
 fields joined by ; go in step:
   --grid='steps=40+40,80+80;resolution=128,256'
-FIELD is any field below, or its last part where only one field ends so; seed is for
-seeds, region for dataset.region, and the region none for all. A value of a field that
-is a list joins its elements by +. A comma, plus or semicolon of a value's own has a \\
-before it."""
+FIELD is one of the fields below, or its last part where no other
+field ends so; seed is short for seeds, region for dataset.region,
+and the region none for all. + joins the elements of a list. A
+comma, plus or semicolon of a value's own has a \\ before it."""
 
 _ALIASES = {"seed": "config.seeds", "region": "config.dataset.region"}
 _LONGEST = 100  # letters of a folder's name

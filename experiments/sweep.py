@@ -27,7 +27,7 @@ FLAGS = (
     cli.Flag(
         "workers",
         "N",
-        "cells at a time, each in a process of its own with its share of the cores;\n"
+        "cells at a time, each in a process with its share of the cores;\n"
         "without it one after the other, in this process",
     ),
     cli.Flag(
@@ -39,11 +39,13 @@ FLAGS = (
     cli.Flag(
         "engine",
         "local",
-        "local or ray: on a Ray cluster, one cell at a time on each node unless\n"
-        "--workers says how many in all; --workdir and the pictures must be on a disk\n"
-        "that all nodes share",
+        "local, or ray: on a Ray cluster, one cell at a time on each node,\n"
+        "or --workers in all; --workdir and the pictures must be on a disk\n"
+        "that the nodes share",
     ),
-    cli.Flag("address", "HOST:PORT", "of the Ray cluster; without it RAY_ADDRESS, or one for now"),
+    cli.Flag(
+        "address", "HOST:PORT", "of Ray; otherwise RAY_ADDRESS, or a Ray of this machine's own"
+    ),
     cli.Flag("experiment", "NAME", "learn_style; or transfer, where there is a photo"),
 )
 

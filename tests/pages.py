@@ -51,7 +51,7 @@ class Page(HTMLParser):
             pass
 
     def handle_data(self, data):
-        if self.open and self.open[-1] == "style":
+        if self.open and self.open[-1] in ("style", "script"):
             return
         self.words.append(data)
         if self.open and self.open[-1] in ("h1", "h2"):

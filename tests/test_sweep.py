@@ -3,12 +3,16 @@
 import csv
 import json
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from experiments import sweep
 
+ROOT = Path(sweep.__file__).parents[1]
 BASE = [
     "--config=anime",
     "--config.network.weights=random",
@@ -16,6 +20,17 @@ BASE = [
     "--config.resolution=32",
     "--config.steps=3,3",
 ]
+
+
+def test_help_shows_the_grid_and_imports_nothing_heavy():
+    words = ["-X", "importtime", "-m", "experiments.sweep", "--help"]
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "--grid='steps=40+40,80+80;resolution=128,256'" in done.stdout
+    for flag in ("workers=N", "engine=local", "address=HOST:PORT", "experiment=NAME"):
+        assert f"--{flag}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 120
+    assert not {"jax", "numpy", "ray", "rich"} & set(done.stderr.replace("|", " ").split())
 
 
 @pytest.fixture
