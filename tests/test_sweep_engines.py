@@ -115,9 +115,10 @@ def command_line(pid):
     return ""
 
 
-def test_sweep_interrupted_says_how_to_go_on_and_does(begin, tmp_path):
+@pytest.mark.parametrize("words", [[], ["--workers=1"]], ids=["here", "pool"])
+def test_sweep_interrupted_says_how_to_go_on_and_does(begin, tmp_path, words):
     folder = tmp_path / "sweep"
-    process = begin()
+    process = begin(*words)
     wait_for(lambda: len(lines(folder, 1)) >= 12, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
