@@ -67,7 +67,7 @@ def draw(
     ends = [
         (totals["noise"][0], "white noise", INK),
         (totals["pixel_mean"][-1], "mean of their pixels", MEAN),
-        (mean, "a single picture, and range", SINGLE),
+        (mean, "one of the pictures, and range", SINGLE),
         (totals["learned"][-1], "learned style", LEARNED),
         (totals["statistics"][-1], "mean of their statistics", STATISTICS),
         (totals["floor"][0], "learned from S itself", LEARNED),
