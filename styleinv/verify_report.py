@@ -95,19 +95,25 @@ def _known(folder: Path, known: Answer) -> list[Row]:
         for n in known["counts"]
     ]
     most = known["counts"][-1]
+    own_style = page.picture(Path(_style(folder)), SMALL, f"S, {known['style']}")
+    floor = page.picture(own / "floor/style.png", SMALL, "learned from S itself")
     others = [
-        page.picture(own / "floor/style.png", SMALL, "learned from S itself"),
         page.picture(own / f"pixel_mean_{most}.png", SMALL, f"mean of the pixels of {most}"),
         page.picture(own / "noise.png", SMALL, "white noise in their colors"),
     ]
-    style = Path(read_json(folder / "config.json")["verify"]["style"])
     stylized = [page.picture(folder / p, SMALL, Path(p).stem) for p in known["stylized"][:SHOWN]]
     return [
-        Row("S", [page.picture(style, SMALL, known["style"])]),
         Row("The pictures, made with S", stylized),
-        Row("Learned from them", learned),
+        Row(
+            "S, what was learned from the pictures, and what is learned from S itself",
+            [own_style, *learned, floor],
+        ),
         Row("To compare with", others),
     ]
+
+
+def _style(folder: Path) -> str:
+    return read_json(folder / "config.json")["verify"]["style"]
 
 
 def _trips(trip: Answer) -> list[Row]:
