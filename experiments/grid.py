@@ -91,7 +91,7 @@ def short(field: str) -> str:
     if full in _ALIASES.values():
         return next(alias for alias, one in _ALIASES.items() if one == full)
     last = field.rpartition(".")[2]
-    return last if last not in _ALIASES and len(_ending_in(last)) == 1 else field
+    return last if len(_ending_in(last)) == 1 and _field(last) == field else field
 
 
 def _axis(text: str) -> Axis:
