@@ -95,7 +95,7 @@ def _known(folder: Path, known: Answer) -> list[Row]:
         for n in known["counts"]
     ]
     most = known["counts"][-1]
-    own_style = page.picture(Path(_style(folder)), SMALL, f"S, {known['style']}")
+    own_style = page.picture(Path(_style(folder)), SMALL, "S")
     floor = page.picture(own / "floor/style.png", SMALL, "learned from S itself")
     others = [
         page.picture(own / f"pixel_mean_{most}.png", SMALL, f"mean of the pixels of {most}"),
