@@ -249,7 +249,7 @@ def conclude_one(
 
 def write_report(folder: Path, found: Found) -> Path:
     """report.html of a run, beside the pictures that it learned from."""
-    from styleinv import page, report
+    from styleinv.pages import page, report
 
     share = 1 / len(found.sources)
     weights: dict[tuple[str, Path], float] = {}

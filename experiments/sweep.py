@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments import cli, grid
-from experiments.ledger import Ledger, belongs
+from experiments import cli
+from experiments.sweeps import grid
+from experiments.sweeps.ledger import Ledger, belongs
 from styleinv.config import Config
 from styleinv.errors import InputError, one_of
 
 if TYPE_CHECKING:
-    from experiments.cell import Job, Outcome
-    from experiments.engines import Engine
+    from experiments.sweeps.cell import Job, Outcome
+    from experiments.sweeps.engines import Engine
 
 LOG = logging.getLogger("styleinv")
 ENGINES = ("local", "ray")
@@ -90,7 +91,7 @@ def execute(request: cli.Request) -> int:
 
 def experiment_of(request: cli.Request, axes: Sequence[grid.Axis]) -> str:
     """The name of what the cells are runs of."""
-    from experiments.cell import EXPERIMENTS
+    from experiments.sweeps.cell import EXPERIMENTS
 
     photo = request.config.content.path or any("content.path" in axis.fields for axis in axes)
     (name,) = request.extra.get("experiment", ("transfer" if photo else "learn_style",))
@@ -103,7 +104,7 @@ def plan(
 ) -> "tuple[list[Job], dict[str, Config]]":
     """The cells as jobs, and {slug: config}; each is checked as its own command line would be."""
     from experiments import session
-    from experiments.cell import Job, experiment
+    from experiments.sweeps.cell import Job, experiment
 
     given = {word.partition("=")[0] for word in request.words}
     jobs, configs = [], {}
@@ -139,7 +140,7 @@ def by_shape(jobs: "Sequence[Job]", configs: "dict[str, Config]") -> "list[Job]"
 
 def engine_of(request: cli.Request) -> "Engine":
     """Where the cells run, ready to begin."""
-    from experiments.engines import batch, cluster, here, pool
+    from experiments.sweeps.engines import batch, cluster, here, pool
 
     (name,) = request.extra.get("engine", ("local",))
     one_of("--engine", name, ENGINES)
@@ -187,7 +188,7 @@ def carry_out(run: "Engine", jobs: "Sequence[Job]", ledger: Ledger, done: int, t
 
 def line_of(folder: Path, outcome: "Outcome") -> str:
     """What the log says of a cell."""
-    from styleinv import sweep_table
+    from styleinv.pages import sweep_table
 
     if outcome.status == "failed":
         return f"{outcome.slug}  failed: {outcome.reason}"
@@ -200,7 +201,7 @@ def line_of(folder: Path, outcome: "Outcome") -> str:
 
 def write_report(folder: Path) -> Path:
     """report.html of what there is."""
-    from styleinv import sweep_report
+    from styleinv.pages import sweep_report
 
     return sweep_report.write_report(folder)
 

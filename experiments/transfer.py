@@ -225,8 +225,8 @@ def conclude(config: Config, found: Found, run: "Record") -> None:
 
 def write_report(folder: Path, found: Found) -> Path:
     """report.html of a run, beside the photographs and the pictures of the style."""
-    from styleinv import transfer_report
-    from styleinv.page import Reference
+    from styleinv.pages import transfer_report
+    from styleinv.pages.page import Reference
 
     share = 1 / len(found.contents)
     photos = [Reference(each.name, each.item.path, share) for each in found.contents]

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from experiments import cli, session
 from experiments.inputs import load_network
+from experiments.questions.subrun import Bench, shared_network
 from experiments.session import Found, Session
-from experiments.subrun import Bench, shared_network
 from styleinv.config import Config
 from styleinv.errors import InputError, one_of
 
@@ -104,7 +104,7 @@ def questions(config: Config) -> tuple[dict[str, Question], dict[str, str]]:
     asked: dict[str, Question] = {}
     left: dict[str, str] = {}
     for name in config.verify.questions or QUESTIONS:
-        question: Any = importlib.import_module(f"experiments.{name}")
+        question: Any = importlib.import_module(f"experiments.questions.{name}")
         if missing := question.missing(config):
             left[name] = missing
         else:
@@ -150,7 +150,7 @@ def work(opened: Session, found: Found, load: session.Load = load_network) -> bo
 
 def write_report(folder: Path, found: Found) -> Path:
     """report.html of a run."""
-    from styleinv import verify_report
+    from styleinv.pages import verify_report
 
     return verify_report.write_report(folder)
 

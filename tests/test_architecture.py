@@ -37,22 +37,33 @@ ARROWS = {
     "outliers": set(),
     "patches": set(),
     "intervals": set(),
-    "curves": set(),
-    "chart": set(),
-    "known_style_plot": {"curves"},
-    "verify_report": {"files", "journal", "known_style_plot", "page"},
-    "page": {"curves", "files", "images", "journal"},
-    "sweep_table": {"journal"},
-    "sweep_report": {"chart", "journal", "page", "sweep_table"},
+    "pages.curves": set(),
+    "pages.chart": set(),
+    "pages.known_style_plot": {"pages.curves"},
+    "pages.page": {"pages.curves", "files", "images", "journal"},
+    "pages.report": {"pages.page", "images", "journal"},
+    "pages.transfer_report": {"pages.page", "journal"},
+    "pages.verify_report": {"pages.known_style_plot", "pages.page", "files", "journal"},
+    "pages.sweep_table": {"journal"},
+    "pages.sweep_report": {"pages.chart", "pages.page", "pages.sweep_table", "journal"},
     "compilation": {"weights.cache"},
     "synthesize": {"images", "minimize", "objective", "parameters", "vgg"},
 }
 
-# The parts of experiments/sweep.py, which no other experiment may use.
-SWEEP = ("grid", "cell", "ledger")
-ENGINES = {"experiments.engines"} | {
-    f"experiments.engines.{x}" for x in ("here", "batch", "pool", "cluster")
-}
+# What all experiments share; besides, some have a folder of parts of their own.
+SHARED = (
+    "cli",
+    "validate",
+    "inputs",
+    "targets",
+    "debias",
+    "problem",
+    "layout",
+    "optimize",
+    "contents",
+    "session",
+)
+PARTS = {"sweep": "sweeps", "verify": "questions"}
 
 
 def name(path):
@@ -90,7 +101,7 @@ def test_imports_finds_what_it_should():
 @pytest.mark.parametrize("module", ARROWS)
 def test_module_imports_only_what_lies_below_it(module):
     allowed = {f"styleinv.{other}" for other in (*ARROWS[module], "errors")}
-    assert imports(ROOT / "styleinv" / f"{module}.py") <= allowed
+    assert imports(ROOT.joinpath("styleinv", *module.split(".")).with_suffix(".py")) <= allowed
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=name)
@@ -115,27 +126,11 @@ def test_library_reads_no_flags_and_no_environment(path):
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=name)
 def test_experiments_share_only_what_is_made_for_it(path):
-    found = {one for one in imports(path) if one.startswith("experiments")}
-    made = (
-        "cli",
-        "validate",
-        "inputs",
-        "targets",
-        "debias",
-        "problem",
-        "layout",
-        "optimize",
-        "contents",
-        "session",
-        "subrun",
-        "scenes",
-        "measuring",
-        "prediction",
-    )
-    shared = {f"experiments.{other}" for other in made}
-    if path.stem == "sweep" or path.stem in SWEEP or path.parent.name == "engines":
-        shared |= {f"experiments.{other}" for other in SWEEP} | ENGINES
-    assert found - {"experiments"} <= shared
+    found = {one for one in imports(path) if one.startswith("experiments.")}
+    inner = path.relative_to(ROOT / "experiments").parts[:-1]
+    folder = inner[0] if inner else PARTS.get(path.stem)
+    own = {one for one in found if one.split(".")[1] == folder}
+    assert found - own <= {f"experiments.{other}" for other in SHARED}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=name)

@@ -5,8 +5,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from styleinv import chart
-from styleinv.chart import Line
+from styleinv.pages import chart
+from styleinv.pages.chart import Line
 
 
 def draw(*lines, ticks=((0, "a"), (1, "b")), label="size"):

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.axes import Axes
 from pages import LAYERS, metrics
 
-from styleinv import curves
+from styleinv.pages import curves
 
 
 @pytest.fixture

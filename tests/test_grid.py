@@ -2,8 +2,9 @@
 
 import pytest
 
-from experiments import cli, grid
-from experiments.grid import Axis
+from experiments import cli
+from experiments.sweeps import grid
+from experiments.sweeps.grid import Axis
 from styleinv.config import Config
 from styleinv.errors import InputError
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from styleinv import known_style_plot
+from styleinv.pages import known_style_plot
 
 
 def totals(counts, scale=1.0):

@@ -8,8 +8,8 @@ import pytest
 from pages import RUN, Page, save_picture
 from PIL import Image
 
-from styleinv import page
-from styleinv.page import compare, duration, number
+from styleinv.pages import page
+from styleinv.pages.page import compare, duration, number
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from pages import (
 
 from styleinv.errors import InputError
 from styleinv.journal import read_metrics
-from styleinv.page import Reference
-from styleinv.report import write_report
+from styleinv.pages.page import Reference
+from styleinv.pages.report import write_report
 
 
 def distances(typical):
@@ -209,5 +209,5 @@ def test_read_metrics_ignores_only_a_last_line_cut_short(tmp_path):
 
 @pytest.mark.parametrize("module", ["report", "transfer_report"])
 def test_report_does_not_import_jax(module):
-    code = f"import sys, styleinv.{module}; sys.exit('jax' in sys.modules)"
+    code = f"import sys, styleinv.pages.{module}; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

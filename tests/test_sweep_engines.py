@@ -150,8 +150,8 @@ def test_sweep_killed_worker_costs_its_cell_a_second_try(begin, tmp_path):
 
 
 def test_sweep_worker_that_always_dies_is_a_failed_cell(tmp_path):
-    from experiments.cell import Job
-    from experiments.engines import pool
+    from experiments.sweeps.cell import Job
+    from experiments.sweeps.engines import pool
 
     class Deadly(str):
         def __reduce__(self):

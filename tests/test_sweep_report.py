@@ -7,8 +7,9 @@ import shutil
 import pytest
 from pages import RUN, Page, assert_accessible, metrics, save_picture
 
-from styleinv import images, sweep_table
-from styleinv.sweep_report import write_report
+from styleinv import images
+from styleinv.pages import sweep_table
+from styleinv.pages.sweep_report import write_report
 
 SIZES, REGIONS, SEEDS = ("1", "2", "4", "8"), ("all", "sky"), ("0", "1", "2")
 FAILED, WAITING = "size-8_region-sky_seed-2", "size-8_region-sky_seed-1"

@@ -7,8 +7,8 @@ from pages import LAYERS, RUN, Page, assert_accessible, assert_needs_nothing_els
 from pages import metrics as lines
 
 from styleinv.errors import InputError
-from styleinv.page import Reference
-from styleinv.transfer_report import write_report
+from styleinv.pages.page import Reference
+from styleinv.pages.transfer_report import write_report
 
 
 def metrics(*names, **changes):

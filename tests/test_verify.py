@@ -10,7 +10,8 @@ import pytest
 from pages import Page, assert_accessible, assert_needs_nothing_else
 from PIL import Image, ImageFilter, ImageOps
 
-from experiments import cli, known_style, subrun, verify
+from experiments import cli, verify
+from experiments.questions import known_style, subrun
 from styleinv import style_file
 from styleinv.record import Record
 
@@ -155,7 +156,7 @@ def test_verify_report_holds_all_answers(finished):
 
 
 def known_titles():
-    from styleinv.verify_report import QUESTIONS
+    from styleinv.pages.verify_report import QUESTIONS
 
     return list(QUESTIONS.values())
 

@@ -4,7 +4,7 @@ import json
 
 from pages import RUN, Page, assert_accessible, assert_needs_nothing_else, save_picture
 
-from styleinv import verify_report
+from styleinv.pages import verify_report
 
 EVIL = "<script>&"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from styleinv import page
 from styleinv.journal import read_json, read_metrics
-from styleinv.page import Picture, Reference
+from styleinv.pages import page
+from styleinv.pages.page import Picture, Reference
 
 LARGE, QUALITY = 1280, 93  # resolution of a single pair, and how little it is compressed
 PAIRS, PIXELS = 100, 2 * 1024**2  # shown in a grid; and in all of their photos together,

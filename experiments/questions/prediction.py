@@ -6,8 +6,8 @@ The libraries are imported inside, so that `--help` stays quick.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.measuring import see, style_of
-from experiments.scenes import Picture
+from experiments.questions.measuring import see, style_of
+from experiments.questions.scenes import Picture
 from experiments.session import Session
 from experiments.validate import style_layers
 

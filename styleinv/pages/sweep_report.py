@@ -12,9 +12,9 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from styleinv import chart, page, sweep_table
 from styleinv.journal import flatten, read_json, read_metrics
-from styleinv.page import Picture
+from styleinv.pages import chart, page, sweep_table
+from styleinv.pages.page import Picture
 
 COLUMNS = {
     "loss": "Loss",

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments.inputs import refuse_narrow
-from experiments.measuring import distances, see, style_of
-from experiments.scenes import Picture, digests, find_pictures
+from experiments.questions.measuring import distances, see, style_of
+from experiments.questions.scenes import Picture, digests, find_pictures
+from experiments.questions.subrun import Bench, made_by, refuse_commas, refuse_leak
 from experiments.session import Session
-from experiments.subrun import Bench, made_by, refuse_commas, refuse_leak
 from styleinv.config import Config
 from styleinv.errors import InputError
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from experiments.cell import Job, Outcome, Runner
+from experiments.sweeps.cell import Job, Outcome, Runner
 
 
 def run(jobs: Sequence[Job], stop: Callable[[], int]) -> Iterator[Outcome]:

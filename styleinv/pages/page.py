@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 import jinja2
 from PIL import Image
 
-from styleinv import curves, files, images
+from styleinv import files, images
 from styleinv.errors import InputError
 from styleinv.journal import flatten, read_json
+from styleinv.pages import curves
 
 SNAPSHOT = 320  # resolution of small pictures, enough for dense screens
 
@@ -78,7 +79,7 @@ def write_page(
         InputError: if the folder cannot be written.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("styleinv", ""),
+        loader=jinja2.PackageLoader("styleinv.pages", ""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

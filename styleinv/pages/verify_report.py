@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from styleinv import files, known_style_plot, page
+from styleinv import files
 from styleinv.journal import read_json
-from styleinv.page import Picture
+from styleinv.pages import known_style_plot, page
+from styleinv.pages.page import Picture
 
 QUESTIONS = {
     "known_style": "Known style",

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import cli
-from experiments.grid import Axis, short
+from experiments.sweeps.grid import Axis, short
 
 if TYPE_CHECKING:
-    from experiments.cell import Outcome
+    from experiments.sweeps.cell import Outcome
 
 ABOUT = ("weights", "versions", "device", "git")  # what the first run says of all
 
@@ -93,8 +93,9 @@ class Ledger:
         Args:
             status: running, interrupted or finished.
         """
-        from styleinv import files, sweep_table
+        from styleinv import files
         from styleinv.journal import read_json
+        from styleinv.pages import sweep_table
 
         self._state["status"] = status
         self._state["finished"] = _now() if status == "finished" else None

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments.scenes import Picture, digests, find_filters, held_out
+from experiments.questions.scenes import Picture, digests, find_filters, held_out
+from experiments.questions.subrun import Bench
 from experiments.session import Session
-from experiments.subrun import Bench
 from experiments.validate import style_layers
 from styleinv.config import Config
 

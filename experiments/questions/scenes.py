@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from experiments.inputs import refuse_narrow
-from experiments.subrun import refuse_commas
+from experiments.questions.subrun import refuse_commas
 from styleinv.config import Config
 from styleinv.errors import InputError
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
 
-from experiments.cell import Job, Outcome, Runner
-from experiments.engines import Engine
+from experiments.sweeps.cell import Job, Outcome, Runner
+from experiments.sweeps.engines import Engine
 
 TRIES = 2
 

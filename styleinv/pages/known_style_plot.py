@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from styleinv.curves import FAINT, INK, SOFT
+from styleinv.pages.curves import FAINT, INK, SOFT
 
 LEARNED, STATISTICS, MEAN, SINGLE = "#0072B2", "#56B4E9", "#D55E00", "#8a857c"
 

@@ -7,8 +7,8 @@ beside them, a step of each in turn.
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from experiments.cell import Job, Outcome, Runner
-from experiments.engines import Engine
+from experiments.sweeps.cell import Job, Outcome, Runner
+from experiments.sweeps.engines import Engine
 
 
 def engine(size: int) -> Engine:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments import prediction
-from experiments.measuring import distances, see, style_of
-from experiments.scenes import Picture, digests, find_pictures, held_out
+from experiments.questions import prediction
+from experiments.questions.measuring import distances, see, style_of
+from experiments.questions.scenes import Picture, digests, find_pictures, held_out
+from experiments.questions.subrun import Bench, made_by, refuse_leak
 from experiments.session import Session
-from experiments.subrun import Bench, made_by, refuse_leak
 from experiments.validate import style_layers
 from styleinv.config import Config
 

@@ -9,9 +9,10 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from styleinv import images, page
+from styleinv import images
 from styleinv.journal import read_json, read_metrics
-from styleinv.page import Picture, Reference, Row
+from styleinv.pages import page
+from styleinv.pages.page import Picture, Reference, Row
 
 SHOWN = 48  # references in the mosaic
 MOSAIC = 768  # its resolution, enough for dense screens

@@ -6,10 +6,10 @@ The libraries are imported inside, so that `--help` stays quick.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments.measuring import see, style_of
-from experiments.scenes import Picture, digests, find_pictures
+from experiments.questions.measuring import see, style_of
+from experiments.questions.scenes import Picture, digests, find_pictures
+from experiments.questions.subrun import Bench, learned_from
 from experiments.session import Session
-from experiments.subrun import Bench, learned_from
 from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError

@@ -6,6 +6,6 @@ as it ends; once it is told to stop, it takes no more, and those at work stop at
 
 from collections.abc import Callable, Iterator, Sequence
 
-from experiments.cell import Job, Outcome
+from experiments.sweeps.cell import Job, Outcome
 
 Engine = Callable[[Sequence[Job], Callable[[], int]], Iterator[Outcome]]

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.cell import Job, Outcome, Runner
-from experiments.engines import Engine
+from experiments.sweeps.cell import Job, Outcome, Runner
+from experiments.sweeps.engines import Engine
 from styleinv.errors import InputError
 
 TRIES = 4

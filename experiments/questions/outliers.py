@@ -6,9 +6,9 @@ The libraries are imported inside, so that `--help` stays quick.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from experiments.scenes import Picture, digests, find_pictures
+from experiments.questions.scenes import Picture, digests, find_pictures
+from experiments.questions.subrun import Bench
 from experiments.session import Session
-from experiments.subrun import Bench
 from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError

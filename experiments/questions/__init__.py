@@ -1,0 +1,1 @@
+"""The five questions of experiments/verify.py, and what they share."""
