@@ -34,8 +34,8 @@ FLAGS = (
     cli.Flag(
         "batch",
         "N",
-        "cells at a time in this process, their steps as one where shapes are equal: for\n"
-        "accelerators; without --workers",
+        "cells at a time in this process, their steps as one where shapes are\n"
+        "equal: for accelerators; without --workers",
     ),
     cli.Flag(
         "engine",

@@ -11,9 +11,11 @@ from pages import Page, assert_accessible, assert_needs_nothing_else
 from PIL import Image, ImageFilter, ImageOps
 
 from experiments import cli, verify
+from experiments.inputs import load_network
 from experiments.questions import known_style, subrun
-from styleinv import style_file
+from styleinv import change, compare, images, style_file
 from styleinv.record import Record
+from styleinv.style import measure
 
 SMALL = (
     "--config=verify",
@@ -43,9 +45,9 @@ def folders(tmp_path_factory):
     rng = np.random.default_rng(0)
     for scene in "abcdef":
         image = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((64, 48))
-        for name, change in FILTERS.items():
+        for name, apply in FILTERS.items():
             (root / name).mkdir(exist_ok=True)
-            change(image).save(root / name / f"{scene}.png")
+            apply(image).save(root / name / f"{scene}.png")
     Image.fromarray(rng.integers(0, 256, (48, 48, 3), np.uint8)).save(root / "painting.png")
     return root
 
@@ -131,6 +133,30 @@ def test_verify_of_filters_that_are_far_apart_names_them(finished):
         assert 0 < one["p"] <= 1, name
     assert which["measures"]["change of gram"]["accuracy"] > 0.8
     assert which["measures"]["change of gram"]["p"] == 0.001
+
+
+def test_verify_foresees_each_picture_by_the_change_in_the_other_scenes(finished, folders):
+    which = answer(finished, "which_filter")
+    layers = ("relu1_1", "relu2_1")
+    network, _ = load_network(cli.parse("verify", words(folders)).config)
+
+    def style(name, scene):
+        image = images.read(folders / name / f"{scene}.png")
+        seen = images.resize(image, *images.frame(*image.shape[:2], 32))
+        return measure(network, seen, layers, resolution=32)
+
+    desired = []
+    for group in which["held_out"]:
+        others = [scene for scene in "abcdef" if scene not in group]
+        learned = change.learn((style("plain", s), style("soft", s), 1.0) for s in others)
+        for scene in group:
+            guess = change.predict(learned, style("plain", scene))
+            apart = compare.totals(compare.distances(guess, style("soft", scene), layers))
+            desired.append(apart["gram"])
+    actual = which["foreseen"]["predictions"]["soft"]["gram"]["change"]["mean"]
+    assert actual == pytest.approx(np.mean(desired), rel=1e-4)
+    assert np.sum(which["foreseen"]["confusion"], axis=1).tolist() == [6, 6, 6]
+    assert which["foreseen"]["accuracy"] > 0.8
 
 
 def test_verify_does_nothing_to_the_original_where_it_says_so(finished, folders):

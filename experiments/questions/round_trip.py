@@ -74,10 +74,14 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
                 return None
             refuse_leak(bench.folder / name, secret)
             made[way].append(made_by(bench.folder / name))
-    predictions = prediction.predict(opened, plan.pictures, plan.train, plan.held)
-    if predictions is None:
+    known = {scene: picture.original for scene, picture in plan.pictures.items()}
+    filters = {"": plan.pictures}
+    found = prediction.predict(
+        opened, filters, {s: path for s, path in known.items() if path}, [plan.held]
+    )
+    if found is None:
         return None
-    return _compared(opened, bench, plan, made) | {"predictions": predictions}
+    return _compared(opened, bench, plan, made) | {"predictions": found["predictions"][""]}
 
 
 def _compared(

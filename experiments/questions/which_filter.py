@@ -1,7 +1,7 @@
 """Which filter: of styles learned from several filters, which one made a held-out picture?
 
 What is learned of a filter is the mean statistics of its pictures; with the originals also the
-mean direction in which it moves them.
+mean direction in which it moves them, and the change that follows the content (`prediction`).
 
 The libraries are imported inside, so that `--help` stays quick.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from experiments.questions import prediction
 from experiments.questions.scenes import Picture, digests, find_filters, held_out
 from experiments.questions.subrun import Bench
 from experiments.session import Session
@@ -57,7 +58,7 @@ def find(config: Config) -> Plan:
 
 
 def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
-    """{measure: accuracy, confusion matrix, p}; None if stopped."""
+    """{measure: accuracy, confusion matrix, p}, and what is foreseen; None if stopped."""
     from functools import partial
 
     import numpy as np
@@ -92,12 +93,19 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
             answers[f"change of {statistic}"] = naming.name(
                 along, naming.alignment, *grid, seed=seed
             )
+    foreseen = None
+    if plan.originals:
+        photos = {s: item.path for s, item in zip(scenes, plan.originals, strict=True)}
+        foreseen = prediction.predict(opened, plan.filters, photos, plan.groups)
+        if foreseen is None:
+            return None
     return {
         "filters": names,
         "scenes": scenes,
         "held_out": [list(group) for group in plan.groups],
         "pictures": {name: digests(own, scenes) for name, own in plan.filters.items()},
         "permutations": naming.PERMUTATIONS,
+        "foreseen": foreseen,
         "measures": {
             measure: answer._asdict() | {"confusion": answer.confusion.tolist()}
             for measure, answer in answers.items()
