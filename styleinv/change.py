@@ -14,7 +14,7 @@ closed form in five sums. So a change is additive: `merge` of the changes learne
 pairs is the change of their union, in memory that does not depend on how many there are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
@@ -191,24 +191,27 @@ def _predict(change: Change, layer: str, moments: Moments) -> tuple[np.ndarray, 
     return gain, correlation
 
 
-def agreement(change: Change, original: Style, filtered: Style) -> float:
+def agreements(change: Change, original: Style, filtered: Sequence[Style]) -> list[float]:
     """How far a picture was changed as the filter would have: 1 exactly so, 0 in another way.
 
     The cosine, in correlations, between filtered less original and predicted less original,
-    averaged over the layers. Of several changes, the one that agrees best names the filter; with
-    VGG19 and four pairs a filter agrees with its own held-out pictures by about 0.6, with others'
-    by about 0.2, so that the order says more than the number.
+    averaged over the layers; for each of several filtered pictures of one original. Of several
+    changes, the one that agrees best names the filter; with VGG19 and four pairs a filter agrees
+    with its own held-out pictures by about 0.6, with others' by about 0.2, so that the order says
+    more than the number.
 
     Raises:
-        ValueError: if the three are of different resolutions or layers.
+        ValueError: if they are of different resolutions or layers.
     """
     _check(change.resolution, change.layers, original.resolution, original.moments)
-    _check(original.resolution, original.moments, filtered.resolution, filtered.moments)
-    cosines = []
-    for layer, moments in original.moments.items():
+    for one in filtered:
+        _check(original.resolution, original.moments, one.resolution, one.moments)
+    cosines = np.zeros((len(filtered), len(original.moments)))
+    for column, (layer, moments) in enumerate(original.moments.items()):
         before = split(moments)[1]
         expected = _predict(change, layer, moments)[1] - before
-        actual = split(filtered.moments[layer])[1] - before
-        norm = np.linalg.norm(expected) * np.linalg.norm(actual)
-        cosines.append(float((expected * actual).sum() / norm) if norm > 0 else 0.0)
-    return float(np.mean(cosines))
+        for row, one in enumerate(filtered):
+            actual = split(one.moments[layer])[1] - before
+            norm = np.linalg.norm(expected) * np.linalg.norm(actual)
+            cosines[row, column] = (expected * actual).sum() / norm if norm > 0 else 0.0
+    return cosines.mean(1).tolist()

@@ -151,13 +151,13 @@ def test_agreement_is_highest_for_the_filter_that_made_the_picture():
     changes = [change.learn(pairs(4, mixing=m)) for m in mixings]
     for i, mixing in enumerate(mixings):
         made = style(30, mixing=mixing)
-        agreements = [change.agreement(one, style(30), made) for one in changes]
-        assert np.argmax(agreements) == i
-        assert agreements[i] > 0.8
+        found = [change.agreements(one, style(30), [style(9), made])[1] for one in changes]
+        assert np.argmax(found) == i
+        assert found[i] > 0.8
 
 
 def test_agreement_of_a_picture_that_nothing_was_done_to_is_zero():
-    assert change.agreement(change.learn(noisy(3)), style(9), style(9)) == 0
+    assert change.agreements(change.learn(noisy(3)), style(9), [style(9)]) == [0]
 
 
 def test_learn_from_nothing_says_so():
@@ -199,6 +199,6 @@ def test_real_filter_is_predicted_better_than_by_its_mean_or_by_the_original(net
         assert ours < 0.85 * min(by_mean, by_original), statistic
     other = change.learn((f, x, 1.0) for x, f in both[:6])  # what would undo the filter
     for original, filtered in both[6:]:
-        right, wrong = (change.agreement(one, original, filtered) for one in (learned, other))
+        right, wrong = (change.agreements(one, original, [filtered])[0] for one in (learned, other))
         assert right > 0.2
         assert right > 2 * wrong

@@ -38,7 +38,7 @@ def predict(
     "predictions" is {filter: {statistic: {"mean", "nothing" and "change": interval}}}: how far from
     each held-out filtered picture are the mean of the filtered pictures, the original's own
     statistics, and what the change makes of these. "confusion" counts, for every filter, whose
-    change explains its held-out pictures best, see `change.agreement`.
+    change explains its held-out pictures best, see `change.agreements`.
 
     Args:
         originals: {scene: photograph}.
@@ -71,6 +71,8 @@ def predict(
         for group in groups:
             learned = _learn(seen([scene for scene in scenes if scene not in group]))
             for before, afters in seen(group) if not opened.stop() else ():
+                truths = list(afters.values())
+                agree = [change.agreements(learned[k].change, before, truths) for k in names]
                 for maker, (name, truth) in enumerate(afters.items()):
                     guesses = {
                         "mean": learned[name].mean,
@@ -81,8 +83,8 @@ def predict(
                         totals = compare.totals(compare.distances(style, truth, layers))
                         for statistic, rows in apart[name].items():
                             rows.setdefault(guess, []).append(totals[statistic])
-                    agree = [change.agreement(learned[k].change, before, truth) for k in names]
-                    confusion[maker][agree.index(max(agree))] += 1
+                    named = max(range(len(names)), key=lambda k: agree[k][maker])
+                    confusion[maker][named] += 1
             if opened.stop():
                 return None
     return {
