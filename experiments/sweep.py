@@ -29,7 +29,7 @@ FLAGS = (
         "workers",
         "N",
         "cells at a time, each in a process with its share of the cores;\n"
-        "without it one after the other, in this process",
+        "without it in this process, one at a time on each of its devices",
     ),
     cli.Flag(
         "batch",
@@ -154,7 +154,9 @@ def by_shape(jobs: "Sequence[Job]", configs: "dict[str, Config]") -> "list[Job]"
 
 def engine_of(request: cli.Request) -> "Engine":
     """Where the cells run, ready to begin."""
-    from experiments.sweeps.engines import batch, cluster, here, pool
+    import jax
+
+    from experiments.sweeps.engines import batch, cluster, devices, here, pool
 
     (name,) = request.extra.get("engine", ("local",))
     one_of("--engine", name, ENGINES)
@@ -168,7 +170,10 @@ def engine_of(request: cli.Request) -> "Engine":
         raise InputError(f"--address (={address}) is for --engine=ray")
     if together:
         return batch.engine(together)
-    return pool.engine(workers) if workers else here.run
+    if workers:
+        return pool.engine(workers)
+    found = jax.local_devices()
+    return devices.engine(found) if len(found) > 1 else here.run
 
 
 def number_of(request: cli.Request, flag: str) -> int:

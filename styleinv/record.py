@@ -39,7 +39,9 @@ def default_folder(experiment: str, config: str) -> Path:
 def environment() -> dict[str, Any]:
     """Versions, device and git revision, for run.json."""
     versions = {name: metadata.version(name) for name in _PACKAGES}
-    device = jax.devices()[0]
+    chosen: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
+    device = chosen or jax.devices()[0]
+    which = f", number {device.id}" if chosen else ""
     revision = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         cwd=Path(__file__).parent,
@@ -49,7 +51,7 @@ def environment() -> dict[str, Any]:
     )
     return {
         "versions": {"python": platform.python_version()} | versions,
-        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform}){which}",
         "git": revision.stdout.strip() or None,
     }
 

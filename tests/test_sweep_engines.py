@@ -149,6 +149,23 @@ def test_sweep_killed_worker_costs_its_cell_a_second_try(begin, tmp_path):
     assert_goes_on(folder, seed, before)
 
 
+def test_sweep_spreads_its_cells_over_the_devices(begin, tmp_path):
+    words = ["--config.steps=3", "--config.snapshots=9"]
+    err = finish(begin(*words, XLA_FLAGS="--xla_force_host_platform_device_count=3"))
+    assert "weights random" in err  # of all that the cells say, only what they warn of
+    assert "learning" not in err
+    used = [
+        json.loads((tmp_path / f"sweep/cells/seed-{seed}/run.json").read_text())["device"]
+        for seed in range(3)
+    ]
+    assert sorted(used) == [f"3 x cpu (cpu), number {i}" for i in range(3)]
+    spread = [(tmp_path / f"sweep/cells/seed-{s}/style.png").read_bytes() for s in range(3)]
+    shutil.rmtree(tmp_path / "sweep")
+    finish(begin(*words))
+    alone = [(tmp_path / f"sweep/cells/seed-{s}/style.png").read_bytes() for s in range(3)]
+    assert spread == alone
+
+
 def test_sweep_worker_that_always_dies_is_a_failed_cell(tmp_path):
     from experiments.sweeps.cell import Job
     from experiments.sweeps.engines import pool

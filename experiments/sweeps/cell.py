@@ -3,20 +3,19 @@
 The experiments are found by name: the only place where one runs another.
 """
 
-import contextlib
 import importlib
-import io
-import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments import cli, session
+from experiments.sweeps.quiet import quiet
 from experiments.validate import network_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from styleinv.vgg import VGG
 
 EXPERIMENTS = ("learn_style", "transfer")
-LOG = logging.getLogger("styleinv")
 
 
 class Job(NamedTuple):
@@ -76,7 +74,7 @@ class Runner:
 
         self._counter = Counter()
         self._loading = threading.Lock()
-        self._loaded: dict[tuple, tuple[VGG, dict[str, Any]]] = {}
+        self._loaded: dict[Any, tuple[tuple, tuple[VGG, dict[str, Any]]]] = {}  # by device
 
     def run(self, job: Job, stop: Callable[[], int]) -> Outcome:
         """One cell, to its end or as far as it comes; quietly, and no failure is raised.
@@ -108,43 +106,72 @@ class Runner:
 
         return self._run(jobs, stop, each, meeting.step)
 
+    def run_apart(
+        self, jobs: Sequence[Job], stop: Callable[[], int], devices: Sequence[Any]
+    ) -> Iterator[Outcome]:
+        """Cells on several jax.Devices, one on each at a time; otherwise as `run`, in any order."""
+        import jax
+
+        free = SimpleQueue()
+        for device in devices:
+            free.put(device)
+
+        def on_a_free_one(job: Job) -> Outcome:
+            if stop():
+                return Outcome(job.slug, "stopped")
+            device, before = free.get(), self._counter.of_thread()
+            try:
+                with jax.default_device(device):
+                    outcome = self._attempt(job, stop, None, device)
+            finally:
+                free.put(device)
+            count = self._counter.of_thread().since(before)
+            return outcome._replace(compiled=count.compiled, read=count.read)
+
+        speaker = threading.get_ident()
+        with quiet(speaker) as notes, ThreadPoolExecutor(len(devices)) as pool:
+            for future in as_completed([pool.submit(on_a_free_one, job) for job in jobs]):
+                outcome = future.result()._replace(notes=tuple(notes))
+                notes.clear()
+                yield outcome
+
     def _run(self, jobs, stop, each, step=None) -> list[Outcome]:
         if stop():
             return [Outcome(job.slug, "stopped") for job in jobs]
-        compiled, read = self._counter.compiled, self._counter.read
-        with _quiet() as notes:
+        before = self._counter.of_all()
+        with quiet() as notes:
             first, *others = each(partial(self._attempt, stop=stop, step=step), jobs)
-        compiled, read = self._counter.compiled - compiled, self._counter.read - read
+        compiled, read = self._counter.of_all().since(before)
         return [first._replace(compiled=compiled, read=read, notes=tuple(notes)), *others]
 
-    def _attempt(self, job: Job, stop: Callable[[], int], step: "Step | None") -> Outcome:
+    def _attempt(
+        self, job: Job, stop: Callable[[], int], step: "Step | None", device: Any = None
+    ) -> Outcome:
         begun = time.monotonic()
         error_file = Path(job.folder, "error.txt")
         reason = trace = ""
         try:
-            error_file.unlink(
-                missing_ok=True
-            )  # of an earlier try; a run wants its folder to itself
+            error_file.unlink(missing_ok=True)  # a run wants its folder to itself
             request = cli.parse(job.experiment, job.words)
             found = experiment(job.experiment)
-            signal = session.execute(found, request, self._load, stop, step)
+            signal = session.execute(found, request, partial(self._load, device), stop, step)
             status = "stopped" if signal else "finished"
         except Exception as error:
             status, reason, trace = "failed", reason_of(error), traceback.format_exc()
         return Outcome(job.slug, status, reason, trace, time.monotonic() - begun)
 
-    def _load(self, config: Config) -> "tuple[VGG, dict[str, Any]]":
-        """The network that the cell before had, if it is the same."""
+    def _load(self, device: Any, config: Config) -> "tuple[VGG, dict[str, Any]]":
+        """The network that the cell before had, on the same device, if it is the same."""
         from experiments.inputs import load_network
 
         net = config.network
         key = (net.name, net.weights, net.pooling, net.padding, net.convolution)
         key += (network_layers(config)[-1],)
         with self._loading:
-            if key not in self._loaded:
-                self._loaded.clear()  # never two at a time
-                self._loaded[key] = load_network(config)
-            return self._loaded[key]
+            if self._loaded.get(device, (None,))[0] != key:
+                self._loaded.pop(device, None)  # never two at a time
+                self._loaded[device] = key, load_network(config)
+            return self._loaded[device][1]
 
 
 def experiment(name: str) -> session.Experiment:
@@ -157,19 +184,3 @@ def reason_of(error: Exception) -> str:
     line = " ".join(str(error).split())
     known = isinstance(error, InputError | FloatingPointError) and line
     return line if known else f"{type(error).__name__}: {line}".removesuffix(": ")
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Keeps what a run says of itself off the screen; yields the list of its warnings."""
-    notes: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: notes.append(record.getMessage())
-    LOG.addHandler(handler)
-    before, LOG.propagate = LOG.propagate, False
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield notes
-    finally:
-        LOG.propagate = before
-        LOG.removeHandler(handler)
