@@ -167,7 +167,7 @@ def load_network(config: Config) -> tuple["VGG", dict[str, Any]]:
         deepest=deepest,
         pooling=config.network.pooling,
         padding=config.network.padding,
-        convolution=config.network.convolution,
+        convolution="direct" if config.network.split else config.network.convolution,
     )
     about = {"name": loaded.name, "digest": loaded.digest, "credit": loaded.credit}
     return network, about | {"random": loaded.family == "random"}

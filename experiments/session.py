@@ -116,7 +116,9 @@ def execute(
     Raises:
         InputError: besides, if another run is at work in the folder, or it cannot be written.
     """
-    from styleinv import compilation, lock, memory, record, tensorboard
+    import jax
+
+    from styleinv import compilation, lock, memory, record, rows, tensorboard
     from styleinv.interrupt import interruptible
 
     config = request.config
@@ -146,6 +148,8 @@ def execute(
         known = {}
     else:
         known = targets.read_files(config, digest, found.sources, folder)
+    if config.network.split and step is None:
+        step = rows.Rows(jax.local_devices()).step
     info = {"experiment": experiment.name, "config": request.name, "command": request.command}
     info |= {"weights": weights} | record.environment()
     with (

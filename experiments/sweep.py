@@ -173,7 +173,8 @@ def engine_of(request: cli.Request) -> "Engine":
     if workers:
         return pool.engine(workers)
     found = jax.local_devices()
-    return devices.engine(found) if len(found) > 1 else here.run
+    several = len(found) > 1 and not request.config.network.split  # which takes them all itself
+    return devices.engine(found) if several else here.run
 
 
 def number_of(request: cli.Request, flag: str) -> int:

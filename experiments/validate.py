@@ -82,6 +82,16 @@ def validate(config: Config) -> None:
             f"config.style.mode (={config.style.mode}) and config.style.layout "
             f"(={','.join(config.style.layout) or 'none'}) belong together; set both or neither"
         )
+    if config.network.split and config.network.convolution == "winograd":
+        raise InputError(
+            "config.network.split takes direct convolutions, which are what devices can share; "
+            "leave config.network.convolution out"
+        )
+    if config.network.split and config.optimizer.parameters != "pixels":
+        raise InputError(
+            f"config.network.split is for pixels, not for config.optimizer.parameters "
+            f"(={config.optimizer.parameters}), of which each makes the whole image"
+        )
     lists = {"steps": config.steps, "seeds": config.seeds, "alpha": config.alpha}
     lists |= {"content.layers": content.layers, "dataset.region": config.dataset.region}
     for name, values in lists.items():

@@ -35,6 +35,7 @@ class Network:
     padding: str = "replicate"  # border of the first convolution: replicate or zeros
     convolution: str = "auto"  # auto, direct or winograd
     rematerialize: bool = False  # compute features twice: half the memory, a third more time
+    split: bool = False  # the rows of a large image over all devices: less memory on each
 
 
 @dataclass

@@ -18,6 +18,7 @@ ARROWS = {
     "minimize": set(),
     "lbfgs": {"minimize"},
     "together": {"minimize"},
+    "rows": {"minimize"},
     "winograd": set(),
     "convolution": {"winograd"},
     "vgg": {"convolution", "weights.convolutions"},

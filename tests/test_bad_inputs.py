@@ -316,6 +316,14 @@ CONFIG = {
     "negative steps": (["--config.steps=-3"], r"config\.steps \(=-3\) must be 1 or more"),
     "no seeds": (["--config.seeds=()"], r"config\.seeds is empty; give at least one"),
     "seed twice": (["--config.seeds=3,3"], r"config\.seeds names a number twice"),
+    "split waves": (
+        ["--config.network.split=true", "--config.optimizer.parameters=waves"],
+        r"config\.network\.split is for pixels, not for config\.optimizer\.parameters \(=waves\)",
+    ),
+    "split Winograd": (
+        ["--config.network.split=true", "--config.network.convolution=winograd"],
+        r"config\.network\.split takes direct convolutions",
+    ),
     "negative seed": (["--config.seeds=-1"], r"config\.seeds \(=-1\) must be 0 or more"),
     "never a checkpoint": (
         ["--config.checkpoint_every=0"],

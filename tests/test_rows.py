@@ -1,0 +1,61 @@
+"""One image over several devices, which a process has from its start: so it is one of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAM = """
+import json, sys
+import jax
+from experiments import cli
+from experiments.inputs import load_network
+from styleinv import images, rows
+from styleinv.lbfgs import LBFGS
+from styleinv.minimize import minimize
+from styleinv.objective import Objective, TotalVariationTerm, style_term
+from styleinv.parameters import PARAMETERS
+from styleinv.style import measure
+from styleinv.synthesize import ImageLoss
+
+network, _ = load_network(cli.parse("learn_style", ["--config=anime", sys.argv[1]]).config)
+painting = images.resize(images.read("data/anime/01.jpg"), 128, 112)
+style = measure(network, painting, network.layers, resolution=128)
+term = style_term(style, network.layers, "gram", "fine", weight=1.0)
+problem = network, Objective({"style": term, "tv": TotalVariationTerm(jax.numpy.float32(0.3))})
+pixels = PARAMETERS["pixels"]
+loss, noise = ImageLoss(pixels.decode), jax.random.uniform(jax.random.key(0), (96, 112, 3))
+start, losses = pixels.init(0.4 + 0.2 * noise), []
+for step in (None, rows.Rows(jax.devices()).step):
+    for snapshot in minimize(loss, start, problem, LBFGS(5), 6, step=step):
+        losses.append(snapshot.loss)
+shards = snapshot.params.addressable_shards
+print(json.dumps([losses, [shard.data.shape for shard in shards]]))
+"""
+
+
+def run(*words, devices):
+    """What the program prints."""
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *words],
+        cwd=ROOT,
+        env=os.environ
+        | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+        | {"PYTHONDONTWRITEBYTECODE": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def test_rows_on_four_devices_go_the_way_of_one():
+    """On the real network, all layers; 96 rows of which each device has 24."""
+    losses, shapes = json.loads(run("--config.network.split=true", devices=4))
+    assert shapes == [[24, 112, 3]] * 4
+    alone, split = losses[:6], losses[6:]
+    assert alone[-1] < 0.9 * alone[0]
+    np.testing.assert_allclose(split, alone, rtol=1e-4)
