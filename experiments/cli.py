@@ -32,7 +32,7 @@ SHORT = {
     "config.style": "config.dataset.path",
 }
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a name"}
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class Flag(NamedTuple):
@@ -97,16 +97,20 @@ def run(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno not in _FULL:
             raise
         _fail(f"{error.filename or 'the disk'} cannot be written: {error.strerror}; make room")
 
 
 def stopped(request: Request, folder: Path, signal: int) -> int:
     """Says how a run that was stopped goes on; the exit status."""
-    again = request.command if request.workdir else f"{request.command} --workdir={folder}"
-    print(f"stopped; to go on: {again}")
+    print(f"stopped; to go on: {again(request, folder)}")
     return 128 + signal
+
+
+def again(request: Request, folder: Path) -> str:
+    """The command that goes on in the folder of a run."""
+    return request.command if request.workdir else f"{request.command} --workdir={folder}"
 
 
 def _fail(message: str) -> NoReturn:

@@ -4,8 +4,8 @@ Shared by the experiments. The libraries are imported inside, so that `--help` s
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from experiments.problem import Styles
 from experiments.targets import Source
 from experiments.validate import validate
 from styleinv.config import Config
+from styleinv.errors import DiskError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from styleinv.vgg import VGG
 
 LOG = logging.getLogger("styleinv")
+# Seconds that a run inside another waits for its folder: a worker of a sitting that was killed ends
+# after its step, and a network disk forgets the lock of a host that died.
+PATIENCE = 120
 Load = Callable[[Config], tuple["VGG", dict[str, Any]]]
 
 
@@ -108,8 +112,11 @@ def execute(
 
     Returns:
         The exit status: 0, or 128 and the number of the signal that stopped it.
+
+    Raises:
+        InputError: besides, if another run is at work in the folder, or it cannot be written.
     """
-    from styleinv import compilation, memory, record, tensorboard
+    from styleinv import compilation, lock, memory, record, tensorboard
     from styleinv.interrupt import interruptible
 
     config = request.config
@@ -117,15 +124,17 @@ def execute(
     settings = asdict(config)
     folder = request.workdir or record.default_folder(experiment.name, request.name)
     record.belongs(folder, settings)
-    done = record.finished(folder)
-    if done and (folder / "report.html").is_file():
+    if record.finished(folder) and (folder / "report.html").is_file():
         return _already(folder)
+    patience = PATIENCE if stop else 0
+    if not patience:
+        lock.refuse_held(folder)
     if config.tensorboard:
         tensorboard.require()
     found = experiment.find(config)
-    if done:  # killed before its very last file
-        experiment.report(folder, found)
-        return _already(folder)
+    if record.finished(folder):  # killed before its very last file
+        with lock.hold(folder, patience), say_kept(request, folder):
+            return _finish(experiment, folder, found)
     check_start(config)
     refuse_large(config)
     memory.keep_freed()
@@ -141,12 +150,16 @@ def execute(
     info |= {"weights": weights} | record.environment()
     with (
         nullcontext(stop) if stop else interruptible() as stop,
-        record.Record(folder, settings, info, events=config.tensorboard) as run,
+        lock.hold(folder, patience, stop),
+        say_kept(request, folder),
     ):
+        if record.finished(folder):  # meanwhile, by the one that was waited for
+            return _finish(experiment, folder, found)
         LOG.info("run folder %s", folder)
-        if experiment.work(Session(config, network, digest, known, run, stop, step), found):
-            return 0
-        run.close("interrupted")
+        with record.Record(folder, settings, info, events=config.tensorboard) as run:
+            if experiment.work(Session(config, network, digest, known, run, stop, step), found):
+                return 0
+            run.close("interrupted")
     return cli.stopped(request, folder, stop())
 
 
@@ -156,6 +169,29 @@ def check(experiment: Experiment, config: Config) -> None:
     experiment.check(config)
     if config.style.debias:
         debias.check(config)
+
+
+@contextmanager
+def say_kept(request: cli.Request, folder: Path) -> Iterator[None]:
+    """Adds to a DiskError what of the run is kept, and how it goes on."""
+    from styleinv import record
+
+    try:
+        yield
+    except DiskError as error:
+        again = cli.again(request, folder)
+        kept = f"{record.kept(folder)}; to go on once it can be: {again}"
+        raise DiskError(error.what, kept) from None
+
+
+def _finish(experiment: Experiment, folder: Path, found: Found) -> int:
+    """What a run that was killed at its very end has still to do."""
+    from styleinv import record
+
+    record.tidy(folder)
+    if not (folder / "report.html").is_file():
+        experiment.report(folder, found)
+    return _already(folder)
 
 
 def _already(folder: Path) -> int:

@@ -15,7 +15,7 @@ from experiments import cli
 from experiments.sweeps import grid
 from experiments.sweeps.ledger import Ledger, belongs
 from styleinv.config import Config
-from styleinv.errors import InputError, one_of
+from styleinv.errors import DiskError, InputError, one_of
 
 if TYPE_CHECKING:
     from experiments.sweeps.cell import Job, Outcome
@@ -57,7 +57,7 @@ def execute(request: cli.Request) -> int:
     Returns:
         The exit status: 0, 1 if a cell failed, or 128 and the number of the signal.
     """
-    from styleinv import record
+    from styleinv import lock, record
     from styleinv.interrupt import interruptible
 
     axes = grid.parse(request.extra.get("grid", ()))
@@ -68,25 +68,39 @@ def execute(request: cli.Request) -> int:
     folder = request.workdir or record.default_folder("sweep", request.name)
     jobs, configs = plan(request, name, points, folder)
     belongs(folder, name, request.config, list(points))
+    lock.refuse_held(folder)
     run = engine_of(request)
     commands = {job.slug: command_of(job) for job in jobs}
     facts = {k: {"values": point.values, "command": commands[k]} for k, point in points.items()}
-    with interruptible() as stop:
+    with interruptible() as stop, lock.hold(folder):
         ledger = Ledger(folder, name, request, axes, facts)
-        done = [job for job in jobs if ledger.is_done(job.slug)]
-        for job in done:
-            ledger.note_done(job.slug)
-        ledger.save("running")
-        LOG.info("sweep folder %s: %d cells, %d of them done before", folder, len(jobs), len(done))
-        left = by_shape([job for job in jobs if job not in done], configs)
-        failed = carry_out(run, left, ledger, len(done), len(jobs), stop)
-        stopped = bool(stop())
-        ledger.save("interrupted" if stopped else "finished")
-        page = write_report(folder)
+        try:
+            failed = fill(ledger, jobs, configs, run, stop)
+            stopped = bool(stop())
+            ledger.save("interrupted" if stopped else "finished")
+            page = write_report(folder)
+        except DiskError as error:
+            kept = f"{ledger.kept()}; to go on once it can be: {cli.again(request, folder)}"
+            raise DiskError(error.what, kept) from None
     print(f"table:  {folder / 'metrics.csv'}\nreport: {page}")
     if failed:
         print(f"{failed} of {len(jobs)} cells failed, see there; the same command tries them again")
     return cli.stopped(request, folder, stop()) if stopped else int(bool(failed))
+
+
+def fill(
+    ledger: Ledger, jobs: "Sequence[Job]", configs: "dict[str, Config]", run: "Engine", stop
+) -> int:
+    """Runs the cells that are not done yet; the number of those that failed."""
+    done = [job for job in jobs if ledger.is_done(job.slug)]
+    for job in done:
+        ledger.note_done(job.slug)
+    ledger.save("running")
+    LOG.info(
+        "sweep folder %s: %d cells, %d of them done before", ledger.folder, len(jobs), len(done)
+    )
+    left = by_shape([job for job in jobs if job not in done], configs)
+    return carry_out(run, left, ledger, len(done), len(jobs), stop)
 
 
 def experiment_of(request: cli.Request, axes: Sequence[grid.Axis]) -> str:

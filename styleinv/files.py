@@ -1,22 +1,30 @@
 """Writing that leaves either the old file or the whole new one, whatever happens."""
 
+import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from styleinv.errors import InputError
+from styleinv.errors import DiskError
+
+LOCK = ".lock"  # see lock.py
+# What the system says of a disk that is full or may not be written.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+_UNFINISHED = ".unfinished-"
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes under a temporary name beside the file, then moves it into place.
+    """Writes under a temporary name beside the file, then moves it into place, safe on the disk.
 
     Raises:
-        InputError: if the folder cannot be written or the disk is full; the old file is kept.
+        DiskError: if the folder cannot be written or the disk is full; the old file is kept.
     """
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -24,9 +32,45 @@ def write(path: Path, content: bytes) -> None:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+        if temporary:
+            with suppress(OSError):
+                os.unlink(temporary)
+        raise DiskError(f"{path} cannot be written: {error.strerror}") from None
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Puts a file, or the names in a folder, on the disk, where the system can do that."""
+    with suppress(OSError):  # Windows opens no folder, and some network disks sync none
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what writers that were killed have left in a folder, not in the runs inside of it."""
+    for path in _unfinished(folder):
+        with suppress(OSError):
+            path.unlink()
+
+
+def is_free(folder: Path) -> bool:
+    """Whether nothing is in a folder but what a killed run may leave before its first file."""
+    return not any(_counts(path) for path in folder.iterdir())
+
+
+def _counts(path: Path) -> bool:
+    return path.name != LOCK and not path.name.startswith(_UNFINISHED)
+
+
+def _unfinished(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.name.startswith(_UNFINISHED):
+            yield path
+        elif path.is_dir() and not (path / "config.json").is_file():
+            yield from _unfinished(path)
 
 
 def _umask() -> int:

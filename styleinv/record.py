@@ -6,11 +6,12 @@ Whenever the program stops, the folder is one that resumes.
 """
 
 import json
+import logging
 import platform
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -18,14 +19,15 @@ from typing import Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
-from styleinv import files, images
-from styleinv.errors import InputError
+from styleinv import checkpoints, files, images
+from styleinv.checkpoints import Checkpoint, Checkpoints
+from styleinv.errors import DiskError, InputError
 from styleinv.journal import flatten, read_json
 from styleinv.synthesize import Position
 from styleinv.tensorboard import Events
 
+LOG = logging.getLogger("styleinv")
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow")
 
 
@@ -61,7 +63,7 @@ def finished(folder: Path) -> bool:
 def belongs(folder: Path, config: Mapping[str, Any]) -> None:
     """Raises an InputError unless the folder is free or holds a run of this very config."""
     try:
-        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        if not folder.exists() or (folder.is_dir() and files.is_free(folder)):
             return
     except OSError as error:
         raise InputError(f"--workdir (={folder}) cannot be read: {error.strerror}") from None
@@ -78,6 +80,20 @@ def belongs(folder: Path, config: Mapping[str, Any]) -> None:
             f"--workdir (={folder}) holds a run with {key}={before.get(key)}, not {now.get(key)}; "
             "name a new folder"
         )
+
+
+def kept(folder: Path) -> str:
+    """What a run that could not go on has safe in its folder."""
+    if finished(folder):
+        return "its results are kept"
+    steps = checkpoints.last_number(folder / "checkpoints")
+    return f"{steps} steps are kept" if steps else "no step is kept yet"
+
+
+def tidy(folder: Path) -> None:
+    """Removes what a run that was killed at its very end has left beside its results."""
+    files.remove_unfinished(folder)
+    checkpoints.remove(folder / "checkpoints")
 
 
 class Record:
@@ -104,6 +120,8 @@ class Record:
     ):
         self.folder = folder
         belongs(folder, config)
+        if folder.is_dir():
+            files.remove_unfinished(folder)
         if not (folder / "config.json").is_file():
             files.write(folder / "config.json", _json(config))
         old = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
@@ -111,21 +129,21 @@ class Record:
         self._opened = time.monotonic()
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._info = {"started": old.get("started", now), "finished": None} | dict(info)
-        options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
         try:
-            self._manager = ocp.CheckpointManager(
-                (folder / "checkpoints").resolve(), options=options
-            )
-            self.resume = self._restore()
+            self._checkpoints = Checkpoints(folder / "checkpoints")
+            last = self._restore()
+            self.resume = _position(last) if last else None
             self._metrics = self._open_metrics()
         except InputError:
             raise
         except Exception as error:  # whatever a damaged file provokes, from whichever library
+            if isinstance(error, OSError) and error.errno in files.DISK:
+                raise DiskError(f"{folder} cannot be written: {error.strerror}") from None
             reason = type(error).__name__
             raise InputError(
                 f"{folder} holds a run that is damaged ({reason}); name a new folder"
             ) from error
-        first = (self._manager.latest_step() or 0) + 1
+        first = (last.number if last else 0) + 1
         self._events = Events(folder, first) if events else None
         self._status("running")
 
@@ -133,8 +151,9 @@ class Record:
         return self
 
     def __exit__(self, *_) -> None:
-        self._metrics.close()
-        self._manager.close()
+        with suppress(OSError):  # a line that found no room is tried again
+            self._metrics.close()
+        self._checkpoints.close()
         if self._events:
             self._events.close()
 
@@ -149,10 +168,16 @@ class Record:
         Args:
             number: steps done over all pictures, rising.
             line: has at least "picture", "stage" and "stage_step", "loss" and "values".
+
+        Raises:
+            DiskError: if there is no room.
         """
         line = dict(line) | {"seconds": round(self.seconds, 3)}
-        self._metrics.write(json.dumps(line) + "\n")
-        self._metrics.flush()
+        try:
+            self._metrics.write(json.dumps(line) + "\n")
+            self._metrics.flush()
+        except OSError as error:
+            raise DiskError(f"{self._metrics.name} cannot be written: {error.strerror}") from None
         if self._events:
             self._events.scalars({"loss": line["loss"]} | line["values"], number)
 
@@ -175,35 +200,31 @@ class Record:
             number: steps done over all pictures, rising.
             picture: the index of the picture in work.
         """
-        leaves = {f"{i:03d}": leaf for i, leaf in enumerate(position.leaves)}
         meta = {"picture": picture, "stage": position.stage, "step": position.step}
-        items = ocp.args.Composite(
-            leaves=ocp.args.StandardSave(leaves), meta=ocp.args.JsonSave(meta)
-        )
-        self._manager.save(number, args=items, force=True)
+        files.sync(self.folder / "metrics.jsonl")  # its lines are never fewer than the steps kept
+        self._checkpoints.save(Checkpoint(number, position.leaves, meta))
         self._status("interrupted")  # true if the next thing that happens is a kill
 
     def close(self, status: str) -> None:
         """Notes how the run ended: "finished" or "interrupted"."""
         self._status(status)
         if status == "finished":
-            self._manager.close()
-            shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)  # of no more use
+            self._checkpoints.close()
+            checkpoints.remove(self.folder / "checkpoints")
 
     def _status(self, status: str) -> None:
         ended = datetime.now(UTC).isoformat(timespec="seconds") if status == "finished" else None
         self._info |= {"status": status, "finished": ended, "seconds": round(self.seconds, 3)}
         self.write("run.json", self._info)
 
-    def _restore(self) -> tuple[int, Position] | None:
-        number = self._manager.latest_step()
-        if number is None:
-            return None
-        items = ocp.args.Composite(leaves=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore())
-        restored = self._manager.restore(number, args=items)
-        leaves, meta = restored["leaves"], restored["meta"]
-        arrays = [np.asarray(leaves[key]) for key in sorted(leaves)]
-        return meta["picture"], Position(meta["stage"], meta["step"], arrays)
+    def _restore(self) -> Checkpoint | None:
+        last, damaged = self._checkpoints.restore()
+        if last and damaged:
+            LOG.warning(
+                "checkpoint %d of %s is damaged: going on from %d",
+                damaged[0], self.folder, last.number,
+            )  # fmt: skip
+        return last
 
     def _open_metrics(self):
         """metrics.jsonl, cut back to the checkpoint: what came after will come again."""
@@ -222,6 +243,11 @@ class Record:
                     break
         files.write(path, "".join(kept).encode())
         return path.open("a")
+
+
+def _position(checkpoint: Checkpoint) -> tuple[int, Position]:
+    meta = checkpoint.meta
+    return meta["picture"], Position(meta["stage"], meta["step"], checkpoint.leaves)
 
 
 def _json(value: Any) -> bytes:

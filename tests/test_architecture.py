@@ -46,6 +46,10 @@ ARROWS = {
     "pages.verify_report": {"pages.known_style_plot", "pages.page", "files", "journal"},
     "pages.sweep_table": {"journal"},
     "pages.sweep_report": {"pages.chart", "pages.page", "pages.sweep_table", "journal"},
+    "files": set(),
+    "lock": {"files"},
+    "checkpoints": {"files"},
+    "record": {"checkpoints", "files", "images", "journal", "synthesize", "tensorboard"},
     "compilation": {"weights.cache"},
     "synthesize": {"images", "minimize", "objective", "parameters", "vgg"},
 }

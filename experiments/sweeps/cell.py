@@ -120,9 +120,11 @@ class Runner:
     def _attempt(self, job: Job, stop: Callable[[], int], step: "Step | None") -> Outcome:
         begun = time.monotonic()
         error_file = Path(job.folder, "error.txt")
-        error_file.unlink(missing_ok=True)  # of an earlier try; a run wants its folder to itself
         reason = trace = ""
         try:
+            error_file.unlink(
+                missing_ok=True
+            )  # of an earlier try; a run wants its folder to itself
             request = cli.parse(job.experiment, job.words)
             found = experiment(job.experiment)
             signal = session.execute(found, request, self._load, stop, step)

@@ -37,6 +37,9 @@ class Ledger:
         axes: Sequence[Axis],
         cells: Mapping[str, Mapping[str, Any]],
     ):
+        from styleinv import files
+
+        files.remove_unfinished(folder)
         old = _read(folder) or {}
         self.folder = folder
         self._opened, self._before = time.monotonic(), old.get("seconds", 0.0)
@@ -83,6 +86,11 @@ class Ledger:
             files.write(path, (outcome.trace.rstrip() + "\n").encode())
         self.save("running")
 
+    def kept(self) -> str:
+        """What is safe in the folder, in words."""
+        done = sum(self.is_done(slug) for slug in self._state["cells"])
+        return f"{done} of {len(self._state['cells'])} cells are kept"
+
     def note_done(self, slug: str) -> None:
         """That an earlier sitting finished the cell."""
         self._state["cells"][slug] |= {"status": "finished", "reason": ""}
@@ -115,12 +123,13 @@ def belongs(folder: Path, experiment: str, config: Any, slugs: Sequence[str]) ->
     Args:
         config: without the grid.
     """
+    from styleinv import files
     from styleinv.errors import InputError
     from styleinv.journal import flatten
 
     if folder.is_file():
         raise InputError(f"--workdir (={folder}) is a file; name a folder")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or files.is_free(folder):
         return
     old = _read(folder)
     if old is None:

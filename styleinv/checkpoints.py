@@ -1,0 +1,110 @@
+"""Positions of a run on disk, through Orbax: FOLDER/NUMBER/, the last two of them."""
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orbax.checkpoint as ocp
+
+from styleinv.errors import DiskError
+from styleinv.files import sync
+
+
+class Checkpoint(NamedTuple):
+    """What is kept.
+
+    Attributes:
+        number: steps done so far, rising.
+        leaves: arrays.
+        meta: JSON values.
+    """
+
+    number: int
+    leaves: list[np.ndarray]
+    meta: Mapping[str, Any]
+
+
+class Checkpoints:
+    """The open folder of them."""
+
+    def __init__(self, folder: Path):
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=2, enable_async_checkpointing=False, cleanup_tmp_directories=True
+        )
+        self._folder = folder.resolve()
+        self._manager = ocp.CheckpointManager(self._folder, options=options)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keeps it; it is on the disk when this returns.
+
+        Raises:
+            DiskError: if it cannot be written; those before are kept.
+        """
+        number, leaves, meta = checkpoint
+        arrays = {f"{i:03d}": leaf for i, leaf in enumerate(leaves)}
+        items = ocp.args.Composite(
+            leaves=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(dict(meta))
+        )
+        try:
+            self._manager.save(number, args=items, force=True)
+        except (OSError, ValueError) as error:
+            if reason := _reason(error):
+                path = self._folder / str(number)
+                raise DiskError(f"{path} cannot be written: {reason}") from None
+            raise
+        for path in (self._folder / str(number)).rglob("*"):
+            sync(path)
+        sync(self._folder)
+
+    def restore(self) -> tuple[Checkpoint | None, list[int]]:
+        """The last one that can be read, and the numbers of damaged ones after it, now removed.
+
+        Raises:
+            Exception: of whatever kind, if there are some and none can be read.
+        """
+        damaged = []
+        for number in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                found = self._read(number)
+            except Exception:  # whatever a damaged file provokes, from whichever library
+                damaged.append(number)
+                continue
+            for other in damaged:
+                self._manager.delete(other)
+            return found, damaged
+        if damaged:
+            self._read(damaged[0])
+        return None, []
+
+    def close(self) -> None:
+        """Before the folder is removed, or the program ends."""
+        self._manager.close()
+
+    def _read(self, number: int) -> Checkpoint:
+        items = ocp.args.Composite(leaves=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore())
+        restored = self._manager.restore(number, args=items)
+        leaves, meta = restored["leaves"], restored["meta"]
+        return Checkpoint(number, [np.asarray(leaves[key]) for key in sorted(leaves)], meta)
+
+
+def last_number(folder: Path) -> int:
+    """Of the last checkpoint in a folder, 0 without any; without opening it."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return max((int(path.name) for path in found if path.name.isdecimal()), default=0)
+
+
+def remove(folder: Path) -> None:
+    """All of them, when they are of no more use; what cannot be removed stays."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reason(error: Exception) -> str:
+    """Why the disk did not take it, in the system's words; "" if that was not the reason."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    code = re.search(r"os_error_code='(\d+)'", str(error))  # TensorStore's
+    return os.strerror(int(code[1])) if code else ""
