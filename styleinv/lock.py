@@ -17,6 +17,7 @@ from styleinv.errors import DiskError, InputError
 from styleinv.files import LOCK
 
 LOG = logging.getLogger("styleinv")
+_POLL = 0.2  # seconds
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
@@ -42,7 +43,7 @@ def hold(
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=patience, poll_interval=0.2, cancel_check=lambda: bool(stop()))
+        lock.acquire(timeout=patience, poll_interval=_POLL, cancel_check=lambda: bool(stop()))
     except Timeout:
         raise InputError(
             f"--workdir (={folder}) is in use by {_holder(path)}; wait for it, or name a new folder"
