@@ -5,11 +5,10 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from scripts.campaign.commands import words_of
 from scripts.campaign.folder import differences, lost, phase, steps_kept, unreadable
-from scripts.campaign.life import Ended, live, mistakes
+from scripts.campaign.life import Ended, Life, live, mistakes
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # How a process may end that got the signal: of it, having said how to go on, or at its own end.
@@ -18,22 +17,6 @@ _ENDS = {
     signal.SIGTERM: (-signal.SIGTERM, 128 + signal.SIGTERM, 0),
     signal.SIGINT: (-signal.SIGINT, 128 + signal.SIGINT, 0),
 }
-
-
-class Life(NamedTuple):
-    """One process of a campaign.
-
-    Attributes:
-        signal: its name; "" if the process came to its end.
-        phase: where the signal met it.
-        found: what is wrong afterwards.
-    """
-
-    command: str
-    signal: str
-    phase: str
-    seconds: float
-    found: list[str]
 
 
 def campaign(name: str, kills: int, place: Path, seed: int, most: int = 6) -> Iterator[Life]:
@@ -57,7 +40,7 @@ def campaign(name: str, kills: int, place: Path, seed: int, most: int = 6) -> It
         if number % 4 == 1:
             shutil.rmtree(cache)  # so that compiling is disturbed too
         for life in disturb(name, words, folder, cache, whole, undisturbed.seconds, draw, most):
-            sent += life.signal != ""
+            sent += life.blow != ""
             faults += len(life.found)
             yield life
         if not faults:

@@ -31,6 +31,22 @@ class Ended(NamedTuple):
     seen: str = ""
 
 
+class Life(NamedTuple):
+    """A process of a campaign, and what is wrong after it.
+
+    Attributes:
+        blow: what was done to it: the name of a signal, "full disk", "read-only"; "" for nothing.
+        phase: where that met it.
+        found: what is wrong afterwards.
+    """
+
+    command: str
+    blow: str
+    phase: str
+    seconds: float
+    found: list[str]
+
+
 def live(
     words: list[str],
     folder: Path,
