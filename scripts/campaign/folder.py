@@ -38,8 +38,8 @@ def differences(actual: Path, desired: Path) -> list[str]:
     """In what a finished run differs from the undisturbed one: files, and what is in them."""
     ours, theirs = ({p.relative_to(run) for p in files(run)} for run in (actual, desired))
     found = [f"{path} is there in one only" for path in sorted(ours ^ theirs)]
-    found += [f"{p} is left" for p in sorted(actual.rglob("*")) if p.name.startswith(_HIDDEN)]
-    found += [f"{path} is left" for path in actual.rglob("checkpoints")]
+    left = [p for p in actual.rglob("*") if p.name.startswith((*_HIDDEN, "checkpoints"))]
+    found += [f"{path.relative_to(actual)} is left" for path in sorted(left)]
     for path in sorted(ours & theirs):
         if path.name not in UNLIKE and _told(actual / path) != _told(desired / path):
             found.append(f"{path} differs")
@@ -52,7 +52,8 @@ def steps_kept(folder: Path) -> dict[Path, list[str]]:
     for path in folder.rglob("metrics.jsonl"):
         steps = [int(p.name) for p in path.parent.glob("checkpoints/*") if p.name.isdecimal()]
         lines = path.read_text().splitlines()
-        finished = json.loads((path.parent / "run.json").read_text())["status"] == "finished"
+        run = path.parent / "run.json"
+        finished = run.is_file() and json.loads(run.read_text())["status"] == "finished"
         kept[path.relative_to(folder)] = lines if finished else lines[: max(steps, default=0)]
     return kept
 
@@ -100,6 +101,8 @@ def _told(path: Path) -> object:
 
 
 def _image(content: bytes) -> None:
+    with Image.open(io.BytesIO(content)) as image:
+        image.verify()  # to the end of the file
     with Image.open(io.BytesIO(content)) as image:
         image.load()
 

@@ -66,7 +66,7 @@ def live(
         after: seconds from its start to the signal; it may end before.
         number: of the signal; Ctrl-C goes to its children too, as a terminal sends it.
         look: folder -> what to note of the moment.
-        act: done at the moment instead of the signal.
+        act: done at the moment instead of the signal; permissions hold for root, too, then.
     """
     begun = time.monotonic()
     process = subprocess.Popen(
@@ -77,7 +77,7 @@ def live(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=_obey_permissions,
+        preexec_fn=_obey_permissions if act else None,
         env=os.environ | {"STYLEINV_CACHE": str(cache), "PYTHONDONTWRITEBYTECODE": "1"},
     )
     seen = ""
