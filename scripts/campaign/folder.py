@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -70,10 +71,9 @@ def lost(folder: Path, before: Mapping[Path, list[str]]) -> list[str]:
 
 def phase(folder: Path) -> str:
     """Where a run is: that which holds a lock, inside the others."""
-    locks = sorted(folder.rglob(".lock"), key=lambda path: len(path.parts))
+    locks = sorted(filter(_held, folder.rglob(".lock")), key=lambda path: len(path.parts))
     if not locks:
-        closed = (folder / "report.html").is_file()
-        return "after the end" if closed else "start-up"
+        return "start-up, or the end"
     run = locks[-1].parent
     if (run / "sweep.json").is_file() or not (run / "run.json").is_file():
         return "between cells" if (run / "sweep.json").is_file() else "opening"
@@ -87,6 +87,15 @@ def phase(folder: Path) -> str:
     if not lines.is_file() or not lines.stat().st_size:
         return "measuring"
     return "steps"
+
+
+def _held(path: Path) -> bool:
+    """Whether the process that a lock file names still lives."""
+    try:
+        os.kill(int(path.read_text().split()[1]), 0)
+    except (ProcessLookupError, IndexError):  # not signed yet
+        return False
+    return True
 
 
 def _told(path: Path) -> object:

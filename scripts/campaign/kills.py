@@ -84,7 +84,7 @@ def _ends(ended: Ended, number: signal.Signals) -> list[str]:
         found.append(f"{number.name} ended it with status {ended.status}: {ended.err[-300:]}")
     if (
         ended.status > 0
-        and ended.seen not in ("start-up", "opening")
+        and ended.seen not in ("start-up, or the end", "opening")
         and "to go on:" not in ended.out
     ):
         found.append(f"{number.name} in {ended.seen}: it does not say how to go on")
