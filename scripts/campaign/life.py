@@ -125,9 +125,9 @@ def outlived(groups: Iterable[int]) -> list[str]:
 def mistakes(ended: Ended) -> list[str]:
     """What a process must never say; a Ctrl-C before it has begun is Python's to answer."""
     found = []
-    early = "KeyboardInterrupt" in ended.err and not ended.out
+    early = "KeyboardInterrupt" in ended.err and ended.seen.startswith("start-up")
     if "Traceback" in ended.err and not early:
-        found.append("a traceback: " + ended.err.strip().splitlines()[-1])
+        found.append("a traceback: " + ended.err[-1500:])
     if "persistent compilation cache" in ended.err:
         found.append("a damaged entry in the compilation cache")
     return found
