@@ -31,6 +31,19 @@ class DiskError(InputError):
         self.what = what
 
 
+class DiskError(InputError):
+    """A file cannot be written: the disk is full, the folder read-only.
+
+    Attributes:
+        what: which file, and why.
+    """
+
+    def __init__(self, what: str, kept: str = ""):
+        """Says besides what is kept, and how to go on."""
+        super().__init__(f"{what}; {kept}" if kept else what)
+        self.what = what
+
+
 def one_of(what: str, value: str, options: Iterable[str]) -> None:
     """Raises an InputError, with the nearest option if one is near, unless value is an option."""
     options = list(options)

@@ -13,6 +13,7 @@ _LEARN = f"--config=anime {_SMALL}"
 _SWEEP = f"sweep {_LEARN} --config.dataset.size=2 --grid=seed=0,1"
 
 COMMANDS: Mapping[str, str] = {
+    "measure": f"measure {_LEARN} --every=0.05",
     "learn_style": f"learn_style {_LEARN} --config.dataset.size=3 --config.seeds=0,1",
     "transfer": f"transfer --config=transfer {_SMALL} {_PHOTOS}",
     "sweep": _SWEEP,

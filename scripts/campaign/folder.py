@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -38,8 +39,8 @@ def differences(actual: Path, desired: Path) -> list[str]:
     """In what a finished run differs from the undisturbed one: files, and what is in them."""
     ours, theirs = ({p.relative_to(run) for p in files(run)} for run in (actual, desired))
     found = [f"{path} is there in one only" for path in sorted(ours ^ theirs)]
-    found += [f"{p} is left" for p in sorted(actual.rglob("*")) if p.name.startswith(_HIDDEN)]
-    found += [f"{path} is left" for path in actual.rglob("checkpoints")]
+    left = [p for p in actual.rglob("*") if p.name.startswith((*_HIDDEN, "checkpoints"))]
+    found += [f"{path.relative_to(actual)} is left" for path in sorted(left)]
     for path in sorted(ours & theirs):
         if path.name not in UNLIKE and _told(actual / path) != _told(desired / path):
             found.append(f"{path} differs")
@@ -52,7 +53,8 @@ def steps_kept(folder: Path) -> dict[Path, list[str]]:
     for path in folder.rglob("metrics.jsonl"):
         steps = [int(p.name) for p in path.parent.glob("checkpoints/*") if p.name.isdecimal()]
         lines = path.read_text().splitlines()
-        finished = json.loads((path.parent / "run.json").read_text())["status"] == "finished"
+        run = path.parent / "run.json"
+        finished = run.is_file() and json.loads(run.read_text())["status"] == "finished"
         kept[path.relative_to(folder)] = lines if finished else lines[: max(steps, default=0)]
     return kept
 
@@ -69,10 +71,9 @@ def lost(folder: Path, before: Mapping[Path, list[str]]) -> list[str]:
 
 def phase(folder: Path) -> str:
     """Where a run is: that which holds a lock, inside the others."""
-    locks = sorted(folder.rglob(".lock"), key=lambda path: len(path.parts))
+    locks = sorted(filter(_held, folder.rglob(".lock")), key=lambda path: len(path.parts))
     if not locks:
-        closed = (folder / "report.html").is_file()
-        return "after the end" if closed else "start-up"
+        return "start-up, or the end"
     run = locks[-1].parent
     if (run / "sweep.json").is_file() or not (run / "run.json").is_file():
         return "between cells" if (run / "sweep.json").is_file() else "opening"
@@ -88,6 +89,15 @@ def phase(folder: Path) -> str:
     return "steps"
 
 
+def _held(path: Path) -> bool:
+    """Whether the process that a lock file names still lives."""
+    try:
+        os.kill(int(path.read_text().split()[1]), 0)
+    except (ProcessLookupError, IndexError):  # not signed yet
+        return False
+    return True
+
+
 def _told(path: Path) -> object:
     """The content, without what the clock says."""
     if path.name == "metrics.jsonl":
@@ -100,6 +110,8 @@ def _told(path: Path) -> object:
 
 
 def _image(content: bytes) -> None:
+    with Image.open(io.BytesIO(content)) as image:
+        image.verify()  # to the end of the file
     with Image.open(io.BytesIO(content)) as image:
         image.load()
 

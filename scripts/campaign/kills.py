@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scripts.campaign.commands import words_of
 from scripts.campaign.folder import differences, lost, phase, steps_kept, unreadable
-from scripts.campaign.life import Ended, Life, live, mistakes
+from scripts.campaign.life import Ended, Life, live, mistakes, outlived
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # How a process may end that got the signal: of it, having said how to go on, or at its own end.
@@ -59,16 +59,17 @@ def disturb(
     look: Callable[[Path], str] = phase,
 ) -> Iterator[Life]:
     """One run, from its first process to its last."""
-    kept = {}
+    kept, groups = {}, []
     for turn in range(most + 1):
         number = draw.choice(SIGNALS)
         after = draw.uniform(0, longest) if turn < most else None
         ended = live(words, folder, cache, after=after, number=number, look=look)
+        groups.append(ended.group)
         found = mistakes(ended) + unreadable(folder) + lost(folder, kept)
         if ended.seen:
             found += _ends(ended, number)
         if ended.status == 0:
-            found += differences(folder, whole)
+            found += differences(folder, whole) + outlived(groups)
             yield Life(name, number.name if ended.seen else "", ended.seen, ended.seconds, found)
             return
         if not ended.seen:
@@ -83,7 +84,7 @@ def _ends(ended: Ended, number: signal.Signals) -> list[str]:
         found.append(f"{number.name} ended it with status {ended.status}: {ended.err[-300:]}")
     if (
         ended.status > 0
-        and ended.seen not in ("start-up", "opening")
+        and ended.seen not in ("start-up, or the end", "opening")
         and "to go on:" not in ended.out
     ):
         found.append(f"{number.name} in {ended.seen}: it does not say how to go on")

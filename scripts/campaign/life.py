@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +20,13 @@ class Ended(NamedTuple):
     """How a process ended.
 
     Attributes:
+        group: of the process and its children.
         status: of its exit; minus the signal that it died of.
         seconds: that it lived.
         seen: what `look` saw just before the signal; "" if it ended before.
     """
 
+    group: int
     status: int
     out: str
     err: str
@@ -66,46 +69,65 @@ def live(
         after: seconds from its start to the signal; it may end before.
         number: of the signal; Ctrl-C goes to its children too, as a terminal sends it.
         look: folder -> what to note of the moment.
-        act: done at the moment instead of the signal.
+        act: done at the moment instead of the signal; permissions hold for root, too, then.
     """
     begun = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"experiments.{words[0]}", *words[1:], f"--workdir={folder}"],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=_obey_permissions,
-        env=os.environ | {"STYLEINV_CACHE": str(cache), "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    seen = ""
-    try:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(after if after is not None else 600)
-        if after is not None and process.poll() is None:
-            os.kill(process.pid, signal.SIGSTOP)
-            seen = look(folder)
-            if act:
-                act()
-            elif number == signal.SIGINT:
-                os.killpg(process.pid, number)
-            else:
-                os.kill(process.pid, number)
-            os.kill(process.pid, signal.SIGCONT)
-        out, err = process.communicate(timeout=600)
-    finally:
-        process.kill()
-    return Ended(process.returncode, out, err, time.monotonic() - begun, seen)
+    # Into files: the end of a pipe would only come with the last of its children.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"experiments.{words[0]}", *words[1:], f"--workdir={folder}"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            text=True,
+            start_new_session=True,
+            preexec_fn=_obey_permissions if act else None,
+            env=os.environ | {"STYLEINV_CACHE": str(cache), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        seen = ""
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(after if after is not None else 600)
+            if after is not None and process.poll() is None:
+                os.kill(process.pid, signal.SIGSTOP)
+                seen = look(folder)
+                if act:
+                    act()
+                elif number == signal.SIGINT:
+                    os.killpg(process.pid, number)
+                else:
+                    os.kill(process.pid, number)
+                os.kill(process.pid, signal.SIGCONT)
+            process.wait(600)
+        finally:
+            process.kill()
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read())
+    return Ended(process.pid, process.returncode, *said, time.monotonic() - begun, seen)
+
+
+def outlived(groups: Iterable[int]) -> list[str]:
+    """The processes of these that still run, a minute later."""
+    alive, begun = set(groups), time.monotonic()
+    while alive and time.monotonic() - begun < 60:
+        for group in list(alive):
+            try:
+                os.killpg(group, 0)
+            except ProcessLookupError:
+                alive.remove(group)
+        time.sleep(0.1)
+    return [f"process group {group} still runs" for group in alive]
 
 
 def mistakes(ended: Ended) -> list[str]:
     """What a process must never say; a Ctrl-C before it has begun is Python's to answer."""
     found = []
-    early = "KeyboardInterrupt" in ended.err and not ended.out
+    early = "KeyboardInterrupt" in ended.err and ended.seen.startswith("start-up")
     if "Traceback" in ended.err and not early:
-        found.append("a traceback: " + ended.err.strip().splitlines()[-1])
+        found.append("a traceback: " + ended.err[-1500:])
     if "persistent compilation cache" in ended.err:
         found.append("a damaged entry in the compilation cache")
     return found

@@ -11,12 +11,14 @@ import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from experiments.sweeps.cell import Job, Outcome, Runner
 from experiments.sweeps.engines import Engine
 
 TRIES = 2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def engine(workers: int) -> Engine:
@@ -33,7 +35,8 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         arguments = (theirs, told, cores, os.getpid())
         self.process = context.Process(target=_work, args=arguments, daemon=True)
-        self.process.start()
+        with _signals_held():
+            self.process.start()
         theirs.close()  # so that the pipe ends with the process
 
     def take(self, job: Job) -> None:
@@ -83,6 +86,20 @@ def _run(workers: int, jobs: Sequence[Job], stop: Callable[[], int]) -> Iterator
             worker.kill()
 
 
+@contextlib.contextmanager
+def _signals_held():
+    """A process that is started here gets no signal until it has said what it does with them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which would end the holding
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _shares(workers: int) -> list[list[int]]:
     """The cores of each worker, as even as they go; none where they cannot be chosen."""
     if not hasattr(os, "sched_getaffinity"):
@@ -92,8 +109,10 @@ def _shares(workers: int) -> list[list[int]]:
 
 
 def _work(pipe: Connection, told, cores: Sequence[int], parent: int) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # it is the parent that is asked to stop
+    for number in _SIGNALS:  # it is the parent that is asked to stop
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     if cores:
         os.sched_setaffinity(0, cores)  # XLA makes a thread for each, and no more
     runner = Runner()
@@ -101,9 +120,6 @@ def _work(pipe: Connection, told, cores: Sequence[int], parent: int) -> None:
     def stop():
         return told.value or (0 if os.getppid() == parent else signal.SIGTERM)
 
-    while True:
-        try:
-            job = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(runner.run(job, stop))
+    with contextlib.suppress(EOFError, OSError):  # the parent is no more
+        while True:
+            pipe.send(runner.run(pipe.recv(), stop))
