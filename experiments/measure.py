@@ -143,6 +143,7 @@ def work(opened: Pass) -> bool:
         if not hosts.wait(FINISHED, range(1, hosts.place.processes), opened.stop):
             return False
         conclude(opened, kept.total())
+        hosts.show(FINISHED)
         kept.remove()
     return True
 
@@ -204,11 +205,7 @@ def measure(opened: Pass, plan: "Plan", kept: "Parts") -> bool:
                 continue
             kept.save(hosts.place.process, part)
             saved = time.monotonic()
-            if why := hosts.lost():
-                raise InputError(
-                    f"{why}; start all of them again, or as many as there are, with the same "
-                    "--workdir: what was measured is kept"
-                )
+            hosts.refuse_lost()
             if stop():
                 return False
     return True

@@ -35,9 +35,7 @@ def launch_of(request: cli.Request) -> "Launch | None":
         raise InputError("several processes share one folder; name it: --workdir=FOLDER")
     if automatic is not None:
         if automatic != "auto" or three:
-            raise InputError(
-                "write --distributed=auto, or the address, number and count"
-            )
+            raise InputError("write --distributed=auto, or the address, number and count")
         return Launch()
     if len(three) < 3:
         raise InputError("--coordinator, --processes and --process belong together; give all three")

@@ -18,7 +18,7 @@ from jax.sharding import PartitionSpec as P
 from styleinv.vgg import VGG
 
 _BATCH = "batch"  # the mesh axis that batches are dealt along
-_ROWS = 1024  # positions per product where a layer has few channels
+_ROWS = 256  # positions per product where a layer has few channels
 
 
 class Counted(NamedTuple):
@@ -109,7 +109,8 @@ def _moments(features: jax.Array, counted: Counted) -> Found:
         roots = jnp.sqrt(positions.reshape(batch, size))
     # Shares go in before the products, so that sums of large features cannot overflow.
     scaled = features.reshape(batch, size, channels) * roots[:, :, None]
-    means = _product("bm,bmc->bc", roots, scaled)
+    # Rows first, then their sums: one long float32 sum loses digits.
+    means = (scaled * roots[:, :, None]).reshape(features.shape).sum(2).sum(1)
     # A Gram matrix need not be known for its norm: that of the positions' inner products is equal.
     if size < channels:
         inner = _product("bmc,bnc->bmn", scaled, scaled)

@@ -46,18 +46,6 @@ class Batches:
         return min(self._waiting, key=lambda k: (-len(self._waiting[k]), self._waiting[k][0].index))
 
 
-def padded(count: int, size: int, devices: int) -> int:
-    """How large a batch of so many samples is made: few sizes, so that few are compiled.
-
-    Args:
-        size: of a full batch, a multiple of the number of devices.
-    """
-    least = devices
-    while least < count:
-        least *= 2
-    return min(least, size)
-
-
 def stack(
     samples: Sequence[Sample],
     weights: np.ndarray,
@@ -95,7 +83,9 @@ def _positions(
 ) -> np.ndarray:
     """f32[h_l, w_l] that sums to 1; zeros where the region has no position."""
     found = np.ones(shape, np.float32) if mask is None else mask.get(layer)
-    return np.zeros(shape, np.float32) if found is None else found / found.sum()
+    if found is None:
+        return np.zeros(shape, np.float32)
+    return (found / found.sum(dtype=np.float64)).astype(np.float32)
 
 
 def _shares(weights: np.ndarray) -> np.ndarray:

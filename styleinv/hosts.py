@@ -19,6 +19,10 @@ from styleinv import files
 from styleinv.errors import InputError
 
 _BEAT = 1.0  # seconds between two signs of life
+_AGAIN = (
+    "; start all of them again, or as many as there are, with the same --workdir: "
+    "what was measured is kept"
+)
 WORKING, READY, FINISHED, FAILED = "working", "ready", "finished", "failed"
 
 
@@ -59,8 +63,9 @@ class Hosts:
         if self.place.processes == 1:
             return
         with self._writing:
-            if state and self._state not in (FINISHED, FAILED):
-                self._state, self._reason = state, reason
+            if self._state in (FINISHED, FAILED):
+                return
+            self._state, self._reason = state or self._state, reason
             self._beat += 1
             beat = [os.getpid(), self._beat]
             sign = {"beat": beat, "state": self._state, "reason": self._reason}
@@ -85,6 +90,11 @@ class Hosts:
                 return f"{other} has died: no sign of life for {self._patience:g} seconds"
         return ""
 
+    def refuse_lost(self) -> None:
+        """Raises an InputError if another process is lost."""
+        if why := self.lost():
+            raise InputError(why + _AGAIN)
+
     def wait(self, state: str, processes: range, stop: Callable[[], int]) -> bool:
         """Waits until so many others are in a state, or finished; False if stopped.
 
@@ -92,8 +102,7 @@ class Hosts:
             InputError: if one of them is lost.
         """
         while not all(self._is(process, state) for process in processes):
-            if why := self.lost():
-                raise InputError(why)
+            self.refuse_lost()
             if stop():
                 return False
             time.sleep(_BEAT / 4)
@@ -137,7 +146,7 @@ def join(folder: Path, launch: Launch | None, patience: float) -> Iterator[Hosts
         hosts.show(FINISHED)
     except BaseException as error:
         with suppress(InputError):
-            hosts.show(FAILED, str(error) or type(error).__name__)
+            hosts.show(FAILED, str(error).removesuffix(_AGAIN) or type(error).__name__)
         raise
     finally:
         over.set()

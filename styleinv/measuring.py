@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 
 from styleinv import loader
 from styleinv.batch_moments import Found, measure_batch, mesh_of, to_all
-from styleinv.batches import Batches, padded, stack
+from styleinv.batches import Batches, stack
 from styleinv.errors import InputError
 from styleinv.manifest import Item
 from styleinv.part import DONE, SKIPPED, Part
@@ -141,7 +141,8 @@ def _send(
     samples: Sequence[Sample],
 ) -> _Sent:
     weights = np.array([items[sample.index].weight for sample in samples], np.float64)
-    found, weighed, size = {}, {}, padded(len(samples), size, mesh.size)
+    found, weighed = {}, {}
+    # An incomplete batch is filled up: to compile for another size takes longer.
     for resolution in plan.resolutions:
         images, counted, own = stack(samples, weights, resolution, plan.layers, size)
         found[resolution] = measure_batch(network, images, counted, plan.layers, mesh)
