@@ -81,7 +81,7 @@ def run(
     """
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     for noisy in ("absl", "jax", "orbax"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)  # what they cannot do, they raise
     try:
         if any(word in ("--help", "-h", "-help", "--helpfull") for word in sys.argv[1:]):
             print(help_text(experiment, title, own))

@@ -1,9 +1,12 @@
 """Positions of a run on disk, through Orbax: FOLDER/NUMBER/, the last two of them."""
 
+import errno
 import os
 import re
 import shutil
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +15,8 @@ import orbax.checkpoint as ocp
 
 from styleinv.errors import DiskError
 from styleinv.files import sync
+
+_ROOM = 1 << 18  # bytes that a checkpoint takes besides its arrays, generously
 
 
 class Checkpoint(NamedTuple):
@@ -49,15 +54,21 @@ class Checkpoints:
         items = ocp.args.Composite(
             leaves=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(dict(meta))
         )
+        path = self._folder / str(number)
+        size = sum(leaf.nbytes for leaf in leaves)
+        if shutil.disk_usage(self._folder).free < size + _ROOM:  # Orbax says it less clearly
+            raise DiskError(f"{path} cannot be written: {os.strerror(errno.ENOSPC)}")
+        before, sys.excepthook = sys.excepthook, _without_echo(sys.excepthook)
         try:
             self._manager.save(number, args=items, force=True)
+            sys.excepthook = before
         except (OSError, ValueError) as error:
+            time.sleep(0.3)  # TensorStore's threads print what they know until the program ends
             if reason := _reason(error):
-                path = self._folder / str(number)
                 raise DiskError(f"{path} cannot be written: {reason}") from None
             raise
-        for path in (self._folder / str(number)).rglob("*"):
-            sync(path)
+        for file in path.rglob("*"):
+            sync(file)
         sync(self._folder)
 
     def restore(self) -> tuple[Checkpoint | None, list[int]]:
@@ -100,6 +111,20 @@ def last_number(folder: Path) -> int:
 def remove(folder: Path) -> None:
     """All of them, when they are of no more use; what cannot be removed stays."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _without_echo(hook: Callable[..., object]) -> Callable[..., object]:
+    """A hook for exceptions that nobody catches, deaf to TensorStore's threads.
+
+    When a write fails, they report to an event loop that Orbax has closed by then, and each prints
+    a traceback, some of them later. The failure itself is raised as usual.
+    """
+
+    def deaf(kind, value, trace):
+        if str(value) != "Event loop is closed":
+            hook(kind, value, trace)
+
+    return deaf
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,6 @@ import platform
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -145,14 +144,17 @@ class Record:
             ) from error
         first = (last.number if last else 0) + 1
         self._events = Events(folder, first) if events else None
-        self._status("running")
+        try:
+            self._status("running")
+        except DiskError:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> "Record":
         return self
 
     def __exit__(self, *_) -> None:
-        with suppress(OSError):  # a line that found no room is tried again
-            self._metrics.close()
+        self._metrics.close()
         self._checkpoints.close()
         if self._events:
             self._events.close()
@@ -174,8 +176,9 @@ class Record:
         """
         line = dict(line) | {"seconds": round(self.seconds, 3)}
         try:
-            self._metrics.write(json.dumps(line) + "\n")
-            self._metrics.flush()
+            left = (json.dumps(line) + "\n").encode()
+            while left:  # the last bytes of a disk are taken without a word
+                left = left[self._metrics.write(left) :]
         except OSError as error:
             raise DiskError(f"{self._metrics.name} cannot be written: {error.strerror}") from None
         if self._events:
@@ -242,7 +245,7 @@ class Record:
                 if (entry["picture"], entry["stage"], entry["stage_step"]) == last:
                     break
         files.write(path, "".join(kept).encode())
-        return path.open("a")
+        return path.open("ab", buffering=0)
 
 
 def _position(checkpoint: Checkpoint) -> tuple[int, Position]:

@@ -1,17 +1,21 @@
-"""Whole runs in processes of their own: stopped at any instant, they end as if nothing had been."""
+"""Whole runs: stopped at any instant, they end as if nothing had been."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
+from scripts.campaign.instants import watched
 from styleinv import images
+from styleinv.record import Record
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = [
@@ -26,44 +30,11 @@ CONFIG = [
 ]
 STEPS = 80  # two seeds of two stages of 20
 
-# Runs the experiment as its command line does, with something in the way; sys.argv[1] says what.
-PROGRAM = """
-import os, signal, sys
-from experiments import cli, learn_style
-from styleinv.record import Record
 
-instant, number, name = sys.argv.pop(1).split(":")
-step = Record.step
-
-def stop():
-    os.kill(os.getpid(), getattr(signal, name))
-
-def disturbed(self, count, line):
-    if instant == "torn" and count == int(number):
-        self._metrics.write('{"seed": 0, "st')
-        self._metrics.flush()
-        stop()
-    step(self, count, line)
-    if instant == "step" and count == int(number):
-        stop()
-
-def watch(event, arguments):
-    # All of the file or folder is written, but not yet under its name.
-    if event == "os.rename" and str(arguments[1]).endswith("/" + number):
-        stop()
-
-Record.step = disturbed
-if instant == "save":
-    sys.addaudithook(watch)
-cli.run("learn_style", "", learn_style.execute)
-"""
-
-
-def run(folder, *flags, instant="", config=CONFIG):
-    """Runs until the end, or until an instant: its kind, its step or file, the signal."""
-    program = ["-c", PROGRAM, instant] if instant else ["-m", "experiments.learn_style"]
+def run(folder, *flags):
+    """A process of its own, to its end."""
     return subprocess.run(
-        [sys.executable, *program, *config, f"--workdir={folder}", *flags],
+        [sys.executable, "-m", "experiments.learn_style", *CONFIG, f"--workdir={folder}", *flags],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -72,8 +43,8 @@ def run(folder, *flags, instant="", config=CONFIG):
     )
 
 
-def finish(folder, *flags, **options):
-    done = run(folder, *flags, **options)
+def finish(folder, *flags):
+    done = run(folder, *flags)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -135,29 +106,59 @@ def test_learn_style_improves_and_keeps_the_best_seed(undisturbed):
     assert results["total"]["learned"] < 0.5 * results["total"]["noise"]
 
 
-def test_learn_style_killed_at_any_instant_goes_on_bit_for_bit(undisturbed, tmp_path):
-    instants = (
-        "torn:15:SIGKILL",  # in the middle of a line, before the first checkpoint
-        "step:27:SIGKILL",  # 20 steps are safe
-        "save:checkpoints/40:SIGKILL",  # while the first seed's last checkpoint is written
-        "save:report.html:SIGKILL",  # with nothing left to do but this
-    )
-    for instant in instants:
-        stopped = run(tmp_path / "run", instant=instant)
-        assert stopped.returncode == -signal.SIGKILL, stopped.stderr
-    assert_same_run(finish(tmp_path / "run"), undisturbed)
+@pytest.fixture
+def at_step(monkeypatch):
+    """A function: {step: what to do after it}."""
+    step = Record.step
+
+    def plan(actions):
+        def disturbed(self, count, line):
+            step(self, count, line)
+            actions.get(count, lambda: None)()
+
+        monkeypatch.setattr(Record, "step", disturbed)
+
+    return plan
 
 
-def test_learn_style_interrupted_says_how_to_go_on_and_does(undisturbed, tmp_path):
+def test_learn_style_killed_at_any_instant_goes_on_bit_for_bit(
+    undisturbed, learn, at_step, tmp_path
+):
+    """From copies of its folder, which hold what a process that is killed there leaves."""
+    folder, copies = tmp_path / "run", tmp_path / "copies"
+    at_step({n: partial(shutil.copytree, folder, tmp_path / f"step{n}") for n in (15, 27)})
+    with watched(folder, copies):
+        assert learn([*CONFIG, f"--workdir={folder}"]) == 0
+    assert_same_run(folder, undisturbed)
+    with (tmp_path / "step15" / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"seed": 0, "st')
+    saving = [c for c in copies.iterdir() if list(c.glob("checkpoints/40.*/*/manifest.ocdbt"))]
+    unreported = [copy for copy in copies.iterdir() if not (copy / "report.html").exists()]
+    at_step({})
+    for killed in (
+        tmp_path / "step15",  # in the middle of a line, before the first checkpoint
+        tmp_path / "step27",  # 20 steps are safe
+        max(saving),  # while the first seed's last checkpoint is written
+        max(unreported),  # with nothing left to do but this
+    ):
+        assert learn([*CONFIG, f"--workdir={killed}"]) == 0
+        assert_same_run(killed, undisturbed)
+
+
+def test_learn_style_interrupted_says_how_to_go_on_and_does(
+    undisturbed, learn, at_step, tmp_path, capsys
+):
     folder = tmp_path / "run"
-    for instant, status in (("step:33:SIGTERM", 143), ("step:75:SIGINT", 130)):
-        stopped = run(folder, instant=instant)
-        assert stopped.returncode == status, stopped.stderr
+    for step, number in ((33, signal.SIGTERM), (75, signal.SIGINT)):
+        at_step({step: partial(os.kill, os.getpid(), number)})
+        assert learn([*CONFIG, f"--workdir={folder}"]) == 128 + number
         command = f"python -m experiments.learn_style {' '.join(CONFIG)} --workdir={folder}"
-        assert stopped.stdout == f"stopped; to go on: {command}\n"
-        assert len(metrics(folder)) == int(instant.split(":")[1])
+        assert capsys.readouterr().out == f"stopped; to go on: {command}\n"
+        assert len(metrics(folder)) == step
         assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
-    assert_same_run(finish(folder), undisturbed)
+    at_step({})
+    assert learn([*CONFIG, f"--workdir={folder}"]) == 0
+    assert_same_run(folder, undisturbed)
 
 
 def test_learn_style_finished_changes_nothing_when_started_again(undisturbed):

@@ -2,18 +2,16 @@
 
 import json
 import os
+import shutil
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from styleinv import images, minimize, photo
+from styleinv.record import Record
 
-ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
     "--config=transfer",
     "--config.network.weights=random",
@@ -269,53 +267,37 @@ def test_transfer_of_an_odd_size_keeps_its_aspect(run, tmp_path):
     assert images.read(folder / "stylized.png").shape == (37, 101, 3)
 
 
-# Kills itself with the signal once that many steps are done.
-PROGRAM = """
-import os, signal, sys
-from experiments import cli, transfer
-from styleinv.record import Record
-
-number, name = sys.argv.pop(1).split(":")
-step = Record.step
-
-def disturbed(self, count, line):
-    step(self, count, line)
-    if count == int(number):
-        os.kill(os.getpid(), getattr(signal, name))
-
-Record.step = disturbed
-cli.run("transfer", "", transfer.execute)
-"""
-
-
-def test_transfer_of_a_folder_goes_on_at_the_first_unfinished_picture(tmp_path, default_weights):
-    """Real processes, really killed: what comes out is what an undisturbed run gives."""
+def test_transfer_of_a_folder_goes_on_at_the_first_unfinished_picture(
+    restyle, tmp_path, monkeypatch, capsys
+):
+    """From a copy of its folder, which holds what a process that is killed there leaves."""
     words = [w for w in REAL if "steps" not in w and "resolution" not in w]
     words += ["--config.resolution=32", "--config.steps=8,8", "--config.checkpoint_every=5"]
     words += ["--config.content=data/anime/04.jpg,data/anime/05.jpg,data/photo/china.jpg"]
     words += ["--config.style=data/anime/01.jpg"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    step = Record.step
 
-    def start(folder, instant=""):
-        program = ["-c", PROGRAM, instant] if instant else ["-m", "experiments.transfer"]
-        return subprocess.run(
-            [sys.executable, *program, *words, f"--workdir={folder}"],
-            cwd=ROOT, capture_output=True, text=True, timeout=300,
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-        )  # fmt: skip
+    def disturbed(self, count, line):
+        step(self, count, line)
+        if self.folder == whole and count == 22:  # in the second picture, after its checkpoint
+            shutil.copytree(whole, killed)
+        if self.folder == killed and count == 40:
+            os.kill(os.getpid(), signal.SIGINT)
 
-    assert start(tmp_path / "whole").returncode == 0
-    killed = start(tmp_path / "run", "22:SIGKILL")  # in the second picture, after its checkpoint
-    assert killed.returncode == -signal.SIGKILL
-    first = tmp_path / "run" / "stylized" / "04.png"
+    monkeypatch.setattr(Record, "step", disturbed)
+    assert restyle([*words, f"--workdir={whole}"]) == 0
+    first = killed / "stylized" / "04.png"
     before = first.stat().st_mtime_ns
-    stopped = start(tmp_path / "run", "40:SIGINT")
-    assert stopped.returncode == 130
-    assert stopped.stdout.startswith("stopped; to go on: python -m experiments.transfer ")
-    done = start(tmp_path / "run")
-    assert done.returncode == 0, done.stderr
+    capsys.readouterr()
+    assert restyle([*words, f"--workdir={killed}"]) == 130
+    out = capsys.readouterr().out
+    assert out.startswith("stopped; to go on: python -m experiments.transfer ")
+    monkeypatch.setattr(Record, "step", step)
+    assert restyle([*words, f"--workdir={killed}"]) == 0
     assert first.stat().st_mtime_ns == before
     for name in ("04.png", "05.png", "china.png"):
-        actual, desired = (tmp_path / kind / "stylized" / name for kind in ("run", "whole"))
+        actual, desired = (folder / "stylized" / name for folder in (killed, whole))
         assert actual.read_bytes() == desired.read_bytes(), name
-    assert metrics(tmp_path / "run") == metrics(tmp_path / "whole")
-    assert results(tmp_path / "run") == results(tmp_path / "whole")
+    assert metrics(killed) == metrics(whole)
+    assert results(killed) == results(whole)

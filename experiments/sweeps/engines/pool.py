@@ -101,9 +101,6 @@ def _work(pipe: Connection, told, cores: Sequence[int], parent: int) -> None:
     def stop():
         return told.value or (0 if os.getppid() == parent else signal.SIGTERM)
 
-    while True:
-        try:
-            job = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(runner.run(job, stop))
+    with contextlib.suppress(EOFError, OSError):  # the parent is no more
+        while True:
+            pipe.send(runner.run(pipe.recv(), stop))
