@@ -59,6 +59,7 @@ ARROWS = {
     "part": {"files", "images", "sums"},
     "parts": {"part", "sums"},
     "hosts": {"files"},
+    "mixing": {"style"},
     "measuring": {
         "batch_moments",
         "batches",
@@ -74,6 +75,7 @@ ARROWS = {
 # What all experiments share; besides, some have a folder of parts of their own.
 SHARED = (
     "cli",
+    "exits",
     "validate",
     "inputs",
     "processes",
