@@ -102,13 +102,12 @@ def execute(request: Request) -> None:
 
 def refuse_unlike(one: Read, other: Read) -> None:
     """Raises an InputError unless both were measured alike; names both."""
-    rows = [(field, getattr(one.origin, field), getattr(other.origin, field)) for field in _ALIKE]
+    rows: list[tuple] = [(field, getattr(one.origin, field), getattr(other.origin, field)) for field in _ALIKE]
     if "all" in (one.origin.region, other.origin.region):  # without masks, it says nothing
         rows = [row for row in rows if row[0] != "propagation"]
-    rows.append(("resolutions", *(", ".join(map(str, each.styles)) for each in (one, other))))
-    rows.append(
-        ("layers", *(", ".join(next(iter(x.styles.values())).layers) for x in (one, other)))
-    )
+    resolutions = [", ".join(map(str, each.styles)) for each in (one, other)]
+    layers = [", ".join(next(iter(each.styles.values())).layers) for each in (one, other)]
+    rows += [("resolutions", *resolutions), ("layers", *layers)]
     for what, has, asked in rows:
         if has != asked:
             raise InputError(
