@@ -8,20 +8,18 @@ Nothing heavy is imported here, so that help and mistakes are answered at once.
 """
 
 import dataclasses
-import errno
 import importlib
 import inspect
-import logging
-import os
 import re
 import shlex
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, NoReturn, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import configs
+from experiments import exits
 from styleinv.config import Config
 from styleinv.errors import InputError, one_of, suggest
 
@@ -32,7 +30,6 @@ SHORT = {
     "config.style": "config.dataset.path",
 }
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a name"}
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class Flag(NamedTuple):
@@ -79,27 +76,14 @@ def run(
 
     Exit status: 0, or what `execute` returns; 2 after one line for an error of the user's.
     """
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
-    for noisy in ("absl", "jax", "orbax"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)  # what they cannot do, they raise
-    try:
+
+    def work() -> int | None:
         if any(word in ("--help", "-h", "-help", "--helpfull") for word in sys.argv[1:]):
             print(help_text(experiment, title, own))
-            sys.exit(0)
-        sys.exit(execute(parse(experiment, sys.argv[1:], own)) or 0)
-    except InputError as error:
-        _fail(str(error))
-    except FloatingPointError as error:
-        _fail(f"{error}; try other layer weights, or a lower learning rate")
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        _fail(f"{error.filename or 'the disk'} cannot be written: {error.strerror}; make room")
+            return 0
+        return execute(parse(experiment, sys.argv[1:], own))
+
+    exits.answer(work)
 
 
 def stopped(request: Request, folder: Path, signal: int) -> int:
@@ -111,13 +95,6 @@ def stopped(request: Request, folder: Path, signal: int) -> int:
 def again(request: Request, folder: Path) -> str:
     """The command that goes on in the folder of a run."""
     return request.command if request.workdir else f"{request.command} --workdir={folder}"
-
-
-def _fail(message: str) -> NoReturn:
-    """One line, whatever is in the names of files; status 2."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in message)
-    print(f"error: {line}", file=sys.stderr)
-    sys.exit(2)
 
 
 def parse(experiment: str, words: Sequence[str], own: Sequence[Flag] = ()) -> Request:

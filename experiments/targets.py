@@ -50,14 +50,40 @@ class Measured(NamedTuple):
 
 
 def find_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source]:
-    """{name: source}, checked; names that config.dataset.path says nothing of are left out.
+    """`choose_sources`, every picture of which is read once and checked.
+
+    Raises:
+        InputError: for whatever of it cannot be used.
+    """
+    from styleinv import dataset
+
+    found = choose_sources(config, regions)
+    for name, source in found.items():
+        items, region = source.items, source.region
+        if not items:
+            continue
+        checked = dataset.check(items, region, partial(_refuse_vanishing, config))
+        refuse_narrow(config, items, checked, config.style.scale)
+        warn_of_small(config, items, checked, config.style.scale)
+        pairs = zip(items, checked, strict=True)
+        warn_of_covering(
+            [(i.masks[region], one.covered or 0) for i, one in pairs if region in i.masks]
+        )
+        found[name] = source._replace(checked=checked)
+    return found
+
+
+def choose_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source]:
+    """{name: source}; names that config.dataset.path says nothing of are left out.
+
+    No picture is read: nothing is known of them yet.
 
     Args:
         regions: {name: positions of the style's pictures that it is learned from}. The rest is
             what none of these masks covers, whatever other masks there are.
 
     Raises:
-        InputError: for whatever of it cannot be used.
+        InputError: if nothing is there, or what belongs to what is not clear.
     """
     from styleinv import dataset, masks
 
@@ -85,15 +111,7 @@ def find_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source
         masked = any(item.masks for item in general)
         chosen = labeled or (general if masked or len(regions) == 1 else [])
         if chosen or len(regions) == 1:
-            chosen = dataset.shares(chosen)
-            checked = dataset.check(chosen, region, partial(_refuse_vanishing, config))
-            refuse_narrow(config, chosen, checked, config.style.scale)
-            warn_of_small(config, chosen, checked, config.style.scale)
-            pairs = zip(chosen, checked, strict=True)
-            warn_of_covering(
-                [(i.masks[region], one.covered or 0) for i, one in pairs if region in i.masks]
-            )
-            found[name] = Source(region, chosen, checked, None, own)
+            found[name] = Source(region, dataset.shares(chosen), (), None, own)
     return found
 
 
@@ -162,9 +180,9 @@ def origin_of(config: Config, digest: str, source: Source) -> "Origin":
     Args:
         digest: sha256 of the network's weights.
     """
-    from styleinv.style_file import Origin
+    from styleinv.style_file import Origin, listed
 
-    images = tuple(
+    images = listed(
         {"name": item.name, "sha256": one.digest, "weight": item.weight}
         for item, one in zip(source.items, source.checked, strict=True)
     )

@@ -10,6 +10,7 @@ from styleinv.config import Config
 from styleinv.errors import InputError, one_of
 
 MODES = ("full", "in_place", "layout")
+UNREADABLE = ("refuse", "skip")
 
 
 def validate(config: Config) -> None:
@@ -29,6 +30,7 @@ def validate(config: Config) -> None:
     one_of("config.network.name", config.network.name, vgg.BLOCKS)
     content, names = config.content, vgg.layer_names(config.network.name)
     options = [
+        ("dataset.unreadable", config.dataset.unreadable, UNREADABLE),
         ("network.pooling", config.network.pooling, vgg.POOLINGS),
         ("network.padding", config.network.padding, vgg.PADDINGS),
         ("network.convolution", config.network.convolution, vgg.CONVOLUTIONS),

@@ -14,6 +14,7 @@ class Dataset:
     weights: tuple[float, ...] = ()  # one per image, in their order; instead of the manifest's
     originals: str = ""  # folder of the photographs that were filtered, by the images' names
     masks: tuple[str, ...] = ()  # of a single image: NAME=FILE (white is inside), or a colored map
+    unreadable: str = "refuse"  # a picture that cannot be used: refuse, or skip it (measure only)
     region: tuple[str, ...] = ("all",)  # a style of each: all, mask or a mask's name, or rest
 
 

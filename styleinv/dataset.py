@@ -195,30 +195,17 @@ def _read_mask(item: Item, region: str, shape: tuple[int, int]) -> np.ndarray | 
 
 
 def stream(
-    items: Iterable[Item],
-    resolutions: Sequence[int],
-    regions: Sequence[str] = (ALL,),
-    recolor: Callable[[np.ndarray], np.ndarray] | None = None,
+    items: Iterable[Item], resolutions: Sequence[int], regions: Sequence[str] = (ALL,)
 ) -> Iterator[tuple[Item, dict[int, View]]]:
     """Every item at every resolution, decoded once, one ahead in a thread: constant memory.
 
     Args:
         resolutions: see `images.frame`.
         regions: "all" positions, or those of a mask, see `masks.read`.
-        recolor: f32[h, w, 3] -> f32[h, w, 3], applied to every image.
     """
 
     def load(item: Item) -> dict[int, View]:
-        image = images.read(item.path)
-        image = recolor(image) if recolor else image
-        height, width = image.shape[:2]
-        found = {region: _read_mask(item, region, (height, width)) for region in regions}
-        views = {}
-        for resolution in resolutions:
-            shape = images.frame(height, width, resolution)
-            inside = {r: None if m is None else images.resize(m, *shape) for r, m in found.items()}
-            views[resolution] = View(images.resize(image, *shape), inside)
-        return views
+        return views_of(item, images.read(item.path), resolutions, regions)
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         ahead = None
@@ -228,3 +215,17 @@ def stream(
                 yield behind[0], behind[1].result()
         if ahead:
             yield ahead[0], ahead[1].result()
+
+
+def views_of(
+    item: Item, image: np.ndarray, resolutions: Sequence[int], regions: Sequence[str] = (ALL,)
+) -> dict[int, View]:
+    """An item's picture f32[h, w, 3] at every resolution, with its masks; see `stream`."""
+    height, width = image.shape[:2]
+    found = {region: _read_mask(item, region, (height, width)) for region in regions}
+    views = {}
+    for resolution in resolutions:
+        shape = images.frame(height, width, resolution)
+        inside = {r: None if m is None else images.resize(m, *shape) for r, m in found.items()}
+        views[resolution] = View(images.resize(image, *shape), inside)
+    return views

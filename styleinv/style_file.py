@@ -4,8 +4,9 @@ Tensors `RESOLUTION/LAYER/{mean,second,spread}` in float32; the header says what
 styles are equal files, byte for byte.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from styleinv.style import Moments, Spread, Style, unknown
 from styleinv.vgg import layer_channels
 
 _FORMAT = "styleinv style 1"
+_LISTED = 10_000  # images that a header names
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Origin:
         weights: sha256 of its weights.
         pooling, padding: as given to `VGG`.
         region: "all", or a mask's name, or "rest".
-        images: one {"name", "sha256", "weight"} for each image; weights sum to 1.
+        images: see `listed`; weights sum to 1.
         propagation: how masks went through the network, see `regions.layer_masks`.
     """
 
@@ -41,6 +43,22 @@ class Origin:
     region: str
     images: tuple[Mapping[str, str | float], ...] = ()
     propagation: str = "soft"
+
+
+def listed(images: Iterable[Mapping[str, str | float]]) -> tuple[Mapping[str, str | float], ...]:
+    """What a header says of images, one {"name", "sha256", "weight"} for each.
+
+    Of more than ten thousand, a single {"count", "sha256"}, the latter of all those: a header of
+    millions would be larger than readers take.
+    """
+    digest, first, count = hashlib.sha256(), [], 0
+    for count, image in enumerate(images, 1):
+        digest.update(json.dumps(image, sort_keys=True).encode() + b"\n")
+        if count <= _LISTED:
+            first.append(image)
+    if count <= _LISTED:
+        return tuple(first)
+    return ({"count": count, "sha256": digest.hexdigest()},)
 
 
 def save(path: Path, styles: Mapping[int, Style], origin: Origin) -> None:

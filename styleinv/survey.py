@@ -8,8 +8,12 @@ from styleinv import change, progress
 from styleinv.change import Change
 from styleinv.dataset import Item, stream
 from styleinv.masks import ALL
+from styleinv.measuring import measure_items
+from styleinv.part import Part
 from styleinv.regions import layer_masks
-from styleinv.style import Style, measure_regions, merge
+from styleinv.sample import Plan
+from styleinv.style import Style, measure_regions
+from styleinv.sums import Sums
 from styleinv.vgg import VGG
 
 
@@ -27,22 +31,22 @@ def survey(
     """{region: {resolution: Style}} of the weighted items, in constant memory; None if stopped.
 
     Args:
-        regions, recolor: see `dataset.stream`.
-        propagation: see `regions.layer_masks`.
-        stop: asked after every image.
+        regions, propagation, recolor: see `sample.Plan`.
+        stop: asked after every batch.
+
+    Raises:
+        InputError: for an item that cannot be used.
     """
-    styles: dict[str, dict[int, Style]] = {region: {} for region in regions}
+    plan = Plan(
+        tuple(layers), tuple(resolutions), tuple(regions), propagation, network.layers, recolor
+    )
+    part = Part(Sums.empty(regions, resolutions, layers), len(items))
     with progress.bar("measuring", len(items)) as bar:
-        for item, found in _measured(
-            network, items, layers, resolutions, regions, propagation, recolor
-        ):
-            for region, resolution, one in found:
-                before = styles[region].get(resolution)
-                styles[region][resolution] = merge(before, one) if before else one
-            bar.advance(1, item.name)
+        for advance in measure_items(network, items, range(len(items)), plan, part):
+            bar.advance(advance.count, advance.name)
             if stop():
                 return None
-    return styles
+    return part.sums.styles()
 
 
 def survey_changes(
@@ -85,10 +89,9 @@ def _measured(
     resolutions: Sequence[int],
     regions: Sequence[str],
     propagation: str,
-    recolor: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Iterator[tuple[Item, list[tuple[str, int, Style]]]]:
     """Each item, and (region, resolution, style) of it."""
-    for item, views in stream(items, resolutions, regions, recolor):
+    for item, views in stream(items, resolutions, regions):
         found = []
         for resolution, view in views.items():
             masks = {

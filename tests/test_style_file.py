@@ -218,3 +218,22 @@ def test_select_refuses_other_resolutions(saved):
     message = r"was measured at 16, 32 px, and this run needs 64; choose config\.resolution"
     with pytest.raises(InputError, match=message):
         select(saved, resolutions=(32, 64))
+
+
+def test_listed_names_ten_thousand_images_and_counts_more():
+    images = [{"name": f"{k}.png", "sha256": f"{k:064x}", "weight": 1e-4} for k in range(10_001)]
+    assert style_file.listed(images[:10_000]) == tuple(images[:10_000])
+    (told,) = style_file.listed(images)
+    assert told["count"] == 10_001
+    assert style_file.listed(images) == (told,)
+    images[77] = images[77] | {"sha256": "other"}
+    assert style_file.listed(images) != (told,)
+
+
+def test_a_style_of_very_many_images_has_a_small_header(tmp_path):
+    images = ({"name": f"{k}.png", "sha256": f"{k:064x}", "weight": 1e-5} for k in range(10**5))
+    origin = replace(ORIGIN, images=style_file.listed(images))
+    path = tmp_path / "style.safetensors"
+    style_file.save(path, {16: style(16)}, origin)
+    assert path.stat().st_size < 10_000
+    assert style_file.load(path)[1] == origin

@@ -82,6 +82,8 @@ def learned_from(folder: Path) -> dict[str, str]:
         _, origin = change_file.load(change)
     else:
         _, origin = style_file.load(folder / "style.safetensors")
+    if any("name" not in image for image in origin.images):
+        raise InputError(f"{folder} learned from more pictures than its style file can name")
     return {str(image["sha256"]): str(image["name"]) for image in origin.images}
 
 

@@ -1,0 +1,275 @@
+"""Pictures, however many -> style.safetensors; or one file for each region.
+
+    python -m experiments.measure --config=anime --workdir=my/style
+    python -m experiments.measure --config=anime --config.dataset=my/pictures --workdir=my/style
+
+One pass over the files, which goes on where it was stopped. Several processes share the work
+(docs/scale.md). `learn_style` and `transfer` take what comes out as --config.style=FILE.
+
+The libraries are imported where a run begins, so that `--help` and mistakes are answered at once.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from experiments import cli, session, targets
+from experiments.inputs import load_network, stages_of, warn_of_small
+from experiments.processes import FLAGS, launch_of, seconds
+from experiments.targets import Source
+from experiments.validate import style_layers, validate
+from styleinv.config import Config
+from styleinv.errors import InputError
+
+if TYPE_CHECKING:
+    from styleinv.hosts import Hosts
+    from styleinv.manifest import Item
+    from styleinv.part import Part
+    from styleinv.parts import Kind, Parts
+    from styleinv.sample import Plan
+    from styleinv.vgg import VGG
+
+LOG = logging.getLogger("styleinv")
+
+
+class Pass(NamedTuple):
+    """A pass that is open.
+
+    Attributes:
+        sources: {region: source}, all of the same items.
+        info: what run.json says.
+        every: seconds between checkpoints.
+        stop: the number of the signal that it was sent, or 0.
+    """
+
+    config: Config
+    sources: Mapping[str, Source]
+    network: "VGG"
+    info: dict[str, Any]
+    folder: Path
+    hosts: "Hosts"
+    every: float
+    stop: Callable[[], int]
+
+    @property
+    def items(self) -> Sequence["Item"]:
+        """Of all sources."""
+        return next(iter(self.sources.values())).items
+
+
+def execute(request: cli.Request) -> int:
+    """Runs or resumes; the exit status, see `session.execute`."""
+    from styleinv import compilation, hosts, lock, record
+    from styleinv.interrupt import interruptible
+
+    config, launch = request.config, launch_of(request)
+    every, patience = (seconds(request, flag) for flag in ("every", "patience"))
+    validate(config)
+    folder = request.workdir or record.default_folder("measure", request.name)
+    record.belongs(folder, asdict(config))
+    if record.finished(folder):
+        print(f"{folder} holds this run, finished")
+        return 0
+    sources = find(config)
+    compilation.keep_compiled()
+    with (
+        interruptible() as stop,
+        session.say_kept(request, folder),
+        hosts.join(folder / "parts", launch, patience) as others,
+        lock.hold(folder) if others.place.process == 0 else nullcontext(),
+    ):
+        network, weights = load_network(config)
+        info = {"experiment": "measure", "config": request.name, "command": request.command}
+        info |= {"weights": weights} | record.environment()
+        if work(Pass(config, sources, network, info, folder, others, every, stop)):
+            return 0
+        others.show(hosts.FAILED, "it was interrupted")
+    return cli.stopped(request, folder, stop())
+
+
+def find(config: Config) -> dict[str, Source]:
+    """{region: source}; no picture is read.
+
+    Raises:
+        InputError: for what cannot be measured in one pass.
+    """
+    if config.style.debias:
+        raise InputError("config.style.debias is for learn_style and transfer; measure has none")
+    regions = config.dataset.region
+    sources = targets.choose_sources(config, {region: region for region in regions})
+    given = [str(source.given) for source in sources.values() if source.given]
+    if given:
+        raise InputError(f"{given[0]} is measured already; give measure a folder of pictures")
+    missing = [region for region in regions if region not in sources]
+    if missing:
+        raise InputError(
+            f"there are no pictures of the region {missing[0]}; add a column mask_{missing[0]} to "
+            "the manifest"
+        )
+    first, *others = sources.values()
+    if any(other.items != first.items for other in others):
+        raise InputError("the regions are of different pictures; measure one after the other")
+    return sources
+
+
+def work(opened: Pass) -> bool:
+    """This process's share, and if it is the first, the style of all shares; False if stopped."""
+    from styleinv import parts
+    from styleinv.hosts import FINISHED, READY
+
+    hosts, folder = opened.hosts, opened.folder / "parts"
+    plan = plan_of(opened)
+    kind = kind_of(opened, plan)
+    if hosts.place.process == 0:
+        write_json(opened.folder / "config.json", asdict(opened.config))
+        write_json(opened.folder / "run.json", opened.info | {"status": "running"})
+        parts.begin(folder, kind, hosts.place.processes)
+        hosts.show(READY)
+    elif not hosts.wait(READY, range(1), opened.stop):
+        return False
+    kept = parts.Parts(folder, kind)
+    if not measure(opened, plan, kept):
+        return False
+    if hosts.place.process == 0:
+        if not hosts.wait(FINISHED, range(1, hosts.place.processes), opened.stop):
+            return False
+        conclude(opened, kept.total())
+        hosts.show(FINISHED)
+        kept.remove()
+    return True
+
+
+def plan_of(opened: Pass) -> "Plan":
+    """What is measured of every picture."""
+    from styleinv.sample import Plan
+    from styleinv.vgg import PIXELS
+
+    config = opened.config
+    resolutions = [targets.seen_at(config, stage.resolution) for stage in stages_of(config)]
+    return Plan(
+        (PIXELS, *style_layers(config)),
+        tuple(resolutions),
+        tuple(source.region for source in opened.sources.values()),
+        config.style.propagation,
+        opened.network.layers,
+    )
+
+
+def kind_of(opened: Pass, plan: "Plan") -> "Kind":
+    """What tells the pass from others: the network's weights and the pictures, in their order."""
+    from styleinv.parts import Kind
+    from styleinv.sums import Sums
+
+    digest = hashlib.sha256(opened.info["weights"]["digest"].encode())
+    for item in opened.items:
+        digest.update(f"{item.name}\0{item.weight!r}\0".encode())
+    empty = partial(Sums.empty, plan.regions, plan.resolutions, plan.layers)
+    return Kind(empty, len(opened.items), digest.hexdigest())
+
+
+def measure(opened: Pass, plan: "Plan", kept: "Parts") -> bool:
+    """This process's share; False if stopped.
+
+    Raises:
+        InputError: for a picture that cannot be used, or if another process is lost.
+    """
+    from styleinv import progress
+    from styleinv.measuring import measure_items
+
+    hosts, stop = opened.hosts, opened.stop
+    part, indices = kept.mine(hosts.place.process)
+    saved = time.monotonic()
+
+    def due():
+        return time.monotonic() - saved >= opened.every or stop() or hosts.lost()
+
+    speed = Speed()
+    skip = opened.config.dataset.unreadable == "skip"
+    with progress.bar("measuring", len(indices)) as bar:
+        bar.skip(part.position - len(part.pending))
+        for advance in measure_items(
+            opened.network, opened.items, indices, plan, part, skip=skip, settle=due
+        ):
+            if advance.count:
+                bar.advance(advance.count, speed.after(advance.count))
+            if not advance.settled:
+                continue
+            kept.save(hosts.place.process, part)
+            saved = time.monotonic()
+            hosts.refuse_lost()
+            if stop():
+                return False
+    return True
+
+
+class Speed:
+    """Images per second, from the end of the first batch: that one is compiled for."""
+
+    def __init__(self):
+        self._begun, self._count = 0.0, 0
+
+    def after(self, count: int) -> str:
+        """What to show after so many images more."""
+        now = time.monotonic()
+        if not self._begun:
+            self._begun = now
+            return ""
+        self._count += count
+        return f"{self._count / (now - self._begun):.1f} images/s"
+
+
+def conclude(opened: Pass, total: "Part") -> None:
+    """The style files, skipped.csv and the end of run.json."""
+    from styleinv import files, style_file
+    from styleinv.dataset import Checked, shares
+    from styleinv.part import DONE
+
+    items, folder = opened.items, opened.folder
+    skipped = [(items[index].name, total.reasons[index]) for index in sorted(total.reasons)]
+    files.write(folder / "skipped.csv", csv_of(("file_name", "reason"), skipped))
+    there = [int(index) for index in (total.status == DONE).nonzero()[0]]
+    if not there:
+        raise InputError(f"none of the {len(items)} images can be used: {skipped[0][1]}")
+    used = shares([items[index] for index in there])
+    checked = [
+        Checked(total.digests[index].tobytes().hex(), *map(int, total.sizes[index]))
+        for index in there
+    ]
+    warn_of_small(opened.config, used, checked, opened.config.style.scale)
+    styles = total.sums.styles()
+    for source in opened.sources.values():
+        found = source._replace(items=used, checked=checked)
+        origin = targets.origin_of(opened.config, opened.info["weights"]["digest"], found)
+        style_file.save(folder / source.own, styles[source.region], origin)
+        print(f"style: {folder / source.own}")
+    if skipped:
+        LOG.warning("%d of %d images are not in it, see skipped.csv", len(skipped), len(items))
+    told = {"status": "finished", "images": len(used), "skipped": len(skipped)}
+    write_json(folder / "run.json", opened.info | told)
+
+
+def csv_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    """A file as `manifest` reads them."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes the file in one move."""
+    from styleinv import files
+
+    files.write(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    cli.run("measure", "Measures the style of a set of pictures of any size.", execute, FLAGS)

@@ -1,0 +1,189 @@
+"""What a pass over very many pictures takes.
+
+    python scripts/scale.py memory --count 20000 --resolution 32
+    python scripts/scale.py speed --resolutions 32 64 128 --rounds 7
+    python scripts/scale.py loader --resolution 64
+
+The pictures are made on the spot, from a seed, in a temporary folder. `memory` watches the resident
+size. `speed` is the pass against the network's forward pass alone on the same batches, in one
+process, turn by turn, so that a noisy machine disturbs both alike. `loader` reads and resizes only,
+in threads and in processes.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import jax
+import numpy as np
+
+from scripts.many_pictures import pictures
+from styleinv import batch_moments, dataset, loader, weights
+from styleinv import part as part_file
+from styleinv.batches import stack
+from styleinv.manifest import Item
+from styleinv.measuring import batch_size, measure_items
+from styleinv.part import Part
+from styleinv.sample import Plan, read_sample
+from styleinv.sums import Sums
+from styleinv.vgg import PIXELS, VGG
+
+
+def resident() -> float:
+    """Megabytes of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def load_network() -> VGG:
+    """The real VGG19, all layers."""
+    found = weights.load("default")
+    return VGG(found.kernels, found.biases, found.matrix, found.offset)
+
+
+def plan_of(network: VGG, resolution: int) -> Plan:
+    """All 16 layers and the pixels, at one resolution."""
+    return Plan((PIXELS, *network.layers), (resolution,), network=network.layers)
+
+
+def empty(items: Sequence[Item], plan: Plan) -> Part:
+    """A part that nothing is in."""
+    return Part(Sums.empty(plan.regions, plan.resolutions, plan.layers), len(items))
+
+
+def memory(count: int, resolution: int) -> None:
+    """Resident size after 500 images and after all, checkpoints every minute included."""
+    network = load_network()
+    plan = plan_of(network, resolution)
+    with pictures(count) as folder:
+        items = dataset.shares(dataset.find(folder))
+        part, done, saved = empty(items, plan), 0, time.monotonic()
+        seen, marks = {}, [k for k in (500, 2000, 5000, 10_000, 15_000) if k < count] + [count]
+        begun = saved
+
+        def due():
+            return time.monotonic() - saved >= 60
+
+        for advance in measure_items(
+            network, items, range(count), plan, part, skip=True, settle=due
+        ):
+            done += advance.count
+            if advance.settled:
+                part_file.save(folder.parent / "part.safetensors", part, {})
+                saved = time.monotonic()
+            while marks and done >= marks[0]:
+                seen[marks.pop(0)] = resident()
+                print(f"{done:6d} images: {resident():7.1f} MB after {saved_at(begun)}", flush=True)
+    print(f"from 500 to {count}: {seen[count] - seen[500]:+.1f} MB")
+
+
+def saved_at(begun: float) -> str:
+    """The seconds since then."""
+    return f"{time.monotonic() - begun:.0f} s"
+
+
+@partial(jax.jit, static_argnames="layers")
+def forward(network: VGG, images: jax.Array, layers: tuple[str, ...]) -> dict[str, jax.Array]:
+    """The network alone."""
+    return jax.vmap(lambda image: network(image, layers))(images)
+
+
+def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
+    """Images per second of the pass, of its device step, and of the forward pass, turn by turn."""
+    network = load_network()
+    mesh = batch_moments.mesh_of(jax.local_devices())
+    for resolution in resolutions:
+        plan = plan_of(network, resolution)
+        size = batch_size(plan)
+        with pictures(size * batches, [64]) as folder:
+            items = dataset.shares(dataset.find(folder))
+            samples = [read_sample(k, item, plan) for k, item in enumerate(items)]
+            every = [
+                stack(samples[k : k + size], np.ones(size), resolution, plan.layers, size)
+                for k in range(0, len(samples), size)
+            ]
+
+            def alone(every=every):
+                for images, *_ in every:
+                    jax.block_until_ready(forward(network, images, network.layers[-1:]))
+
+            def step(every=every, plan=plan):
+                for images, counted, _ in every:
+                    found = batch_moments.measure_batch(network, images, counted, plan.layers, mesh)
+                    jax.block_until_ready(found)
+
+            def whole(items=items, plan=plan):
+                part = empty(items, plan)
+                for _ in measure_items(network, items, range(len(items)), plan, part):
+                    pass
+
+            times = {name: [] for name in ("forward", "step", "pass")}
+            for turn in range(rounds + 1):
+                for name, work in (("forward", alone), ("step", step), ("pass", whole)):
+                    begun = time.perf_counter()
+                    work()
+                    if turn:  # the first one compiles
+                        times[name].append(time.perf_counter() - begun)
+            ratios = [a / b for a, b in zip(times["pass"], times["forward"], strict=True)]
+            rates = {k: len(items) / statistics.median(each) for k, each in times.items()}
+            print(
+                f"{resolution} px, batches of {size}: "
+                + ", ".join(f"{name} {rate:.1f} images/s" for name, rate in rates.items())
+                + f"; the pass takes {statistics.median(ratios):.3f} of the forward pass's time",
+                flush=True,
+            )
+
+
+def load_only(count: int, resolution: int) -> None:
+    """Images per second that are read, decoded and resized, without a network."""
+    plan = Plan((PIXELS, "relu1_1"), (resolution,))
+    with pictures(count, [1024]) as folder:
+        items = dataset.find(folder)
+        load = partial(_load, items, plan)
+        for _ in range(3):
+            for workers in (1, 2, 4):
+                begun = time.perf_counter()
+                for _ in loader.ahead(load, range(count), threads=workers, most=64):
+                    pass
+                threads = count / (time.perf_counter() - begun)
+                with ProcessPoolExecutor(workers) as pool:
+                    list(pool.map(load, range(workers)))  # they are there
+                    begun = time.perf_counter()
+                    for _ in pool.map(load, range(count), chunksize=8):
+                        pass
+                    processes = count / (time.perf_counter() - begun)
+                print(f"{workers}: threads {threads:.0f}, processes {processes:.0f} images/s")
+
+
+def _load(items: Sequence[Item], plan: Plan, index: int):
+    return read_sample(index, items[index], plan)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("what", choices=["memory", "speed", "loader"])
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--resolution", type=int, default=32)
+    parser.add_argument("--resolutions", type=int, nargs="+", default=[32, 64, 128])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--batches", type=int, default=6)
+    given = parser.parse_args()
+    {
+        "memory": lambda: memory(given.count or 20_000, given.resolution),
+        "speed": lambda: speed(given.resolutions, given.rounds, given.batches),
+        "loader": lambda: load_only(given.count or 400, given.resolution),
+    }[given.what]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The moments of a batch of images, summed up on the devices: one step for all of them.
+
+    images f32[b, h, w, 3] -> {region: {layer: Found}}
+
+The batch is dealt to the devices, each of which has the whole network; their sums are added.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from styleinv.vgg import VGG
+
+_BATCH = "batch"  # the mesh axis that batches are dealt along
+_ROWS = 256  # positions per product where a layer has few channels
+
+
+class Counted(NamedTuple):
+    """How much the images, and their positions, count at one layer.
+
+    Attributes:
+        weights: f32[b]; sum to 1, or are all zero.
+        positions: f32[b, h_l, w_l]; those of an image sum to 1, or are all zero. None: all alike.
+    """
+
+    weights: Any
+    positions: Any = None
+
+
+class Found(NamedTuple):
+    """The moments of one layer of a batch.
+
+    Attributes:
+        mean, second: f32[c] and f32[c, c]; weighted sums over the images.
+        squares: f32[b, 3]; each image's own squared norms of mean, Gram matrix and shifted Gram
+            matrix (see `style.Spread`), whatever it weighs.
+    """
+
+    mean: Any
+    second: Any
+    squares: Any
+
+
+def mesh_of(devices: Sequence[Any]) -> Mesh:
+    """The devices in a row."""
+    return Mesh(np.array(devices), (_BATCH,), axis_types=(jax.sharding.AxisType.Auto,))
+
+
+def to_all(mesh: Mesh, network: VGG) -> VGG:
+    """The network on each of the devices."""
+    return jax.device_put(network, NamedSharding(mesh, P()))
+
+
+def measure_batch(
+    network: VGG,
+    images: np.ndarray,
+    counted: Mapping[str, Counted | Mapping[str, Counted]],
+    layers: Sequence[str],
+    mesh: Mesh,
+) -> dict[str, dict[str, Found]]:
+    """What each region finds at each layer; on the devices, perhaps still being computed.
+
+    Args:
+        network: as `to_all` gives it.
+        images: f32[b, h, w, 3] in [0, 1]; b is a multiple of the number of devices.
+        counted: {region: one for all layers, or {layer: its own}}.
+    """
+    images, counted = jax.device_put((images, counted), NamedSharding(mesh, P(_BATCH)))
+    return _measure(network, images, counted, tuple(layers), mesh)
+
+
+@partial(jax.jit, static_argnames=("layers", "mesh"))
+def _measure(network, images, counted, layers, mesh):
+    each = Found(P(), P(), P(_BATCH))
+    split = jax.shard_map(
+        partial(_measure_share, layers=layers),
+        mesh=mesh,
+        in_specs=(P(), P(_BATCH), P(_BATCH)),
+        out_specs={region: dict.fromkeys(layers, each) for region in counted},
+        check_vma=False,
+    )
+    return split(network, images, counted)
+
+
+def _measure_share(network, images, counted, layers):
+    """What one device does: its share of the images."""
+    features = jax.vmap(lambda image: network(image, layers))(images)
+    found = {}
+    for region, count in counted.items():
+        each = {layer: count if isinstance(count, Counted) else count[layer] for layer in layers}
+        found[region] = {layer: _moments(features[layer], each[layer]) for layer in layers}
+    return found
+
+
+def _moments(features: jax.Array, counted: Counted) -> Found:
+    """Of f32[b, h, w, c]; summed over all devices."""
+    batch, height, width, channels = features.shape
+    weights, positions = counted
+    size = height * width
+    if positions is None:
+        roots = jnp.full((batch, size), size**-0.5)
+    else:
+        roots = jnp.sqrt(positions.reshape(batch, size))
+    # Shares go in before the products, so that sums of large features cannot overflow.
+    scaled = features.reshape(batch, size, channels) * roots[:, :, None]
+    # Rows first, then their sums: one long float32 sum loses digits.
+    means = (scaled * roots[:, :, None]).reshape(features.shape).sum(2).sum(1)
+    # A Gram matrix need not be known for its norm: that of the positions' inner products is equal.
+    if size < channels:
+        inner = _product("bmc,bnc->bmn", scaled, scaled)
+        sums = scaled.sum(2)
+        cross = sums[:, :, None] * roots[:, None, :]
+        both = roots[:, :, None] * roots[:, None, :]
+        shifted = inner - cross - cross.transpose(0, 2, 1) + channels * both
+        norms = _norms(inner), _norms(shifted)
+        weighted = scaled * jnp.sqrt(weights)[:, None, None]
+        second = _product("bmi,bmj->ij", weighted, weighted)
+    else:
+        rows = _divisor(size, _ROWS) if channels <= 128 else size
+        blocks = scaled.reshape(-1, rows, channels)
+        grams = _product("bmi,bmj->bij", blocks, blocks)
+        grams = grams.reshape(batch, -1, channels, channels).sum(1)
+        shifted = grams - means[:, :, None] - means[:, None, :] + 1
+        norms = _norms(grams), _norms(shifted)
+        second = _product("b,bij->ij", weights, grams)
+    squares = jnp.stack([_product("bc,bc->b", means, means), *norms], axis=1)
+    mean = _product("b,bc->c", weights, means)
+    mean, second = jax.lax.psum((mean, second), _BATCH)
+    return Found(mean, second, squares)
+
+
+def _product(formula: str, *arrays: jax.Array) -> jax.Array:
+    return jnp.einsum(formula, *arrays, precision="highest")
+
+
+def _norms(matrices: jax.Array) -> jax.Array:
+    """f32[b, m, n] -> f32[b]: squared Frobenius norms."""
+    rows = _product("bmn,bmn->bm", matrices, matrices)
+    return rows.sum(1)
+
+
+def _divisor(number: int, most: int) -> int:
+    """The largest divisor up to a bound."""
+    return max(n for n in range(1, min(number, most) + 1) if number % n == 0)

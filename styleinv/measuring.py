@@ -1,0 +1,173 @@
+"""The pass over a dataset, or over a process's share of it: read, batch, measure, add up.
+
+Files are read ahead in threads, batches are dealt to the devices, and the host adds up what they
+found while they work on the next batch. What comes out follows from the order of the items alone,
+not from what was faster than what.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from itertools import chain
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from styleinv import loader
+from styleinv.batch_moments import Found, measure_batch, mesh_of, to_all
+from styleinv.batches import Batches, stack
+from styleinv.errors import InputError
+from styleinv.manifest import Item
+from styleinv.part import DONE, SKIPPED, Part
+from styleinv.sample import Plan, Refused, Sample, read_sample
+from styleinv.vgg import VGG
+
+_PIXELS = 2**17  # of a full batch on one device, at the finest resolution
+_BATCH = 64  # images of a full batch on one device, at most
+_WAITING = 4  # full batches that may wait for images of their shape
+
+
+class Advance(NamedTuple):
+    """Some items more are in the part.
+
+    Attributes:
+        count: how many more than at the last one.
+        name: of one of them.
+        settled: whether the part is fit to be saved: nothing is on the devices.
+    """
+
+    count: int
+    name: str
+    settled: bool
+
+
+class _Sent(NamedTuple):
+    """A batch on the devices, and the name of one of its items."""
+
+    samples: Sequence[Sample]
+    name: str
+    found: Mapping[int, Mapping[str, Mapping[str, Found]]]
+    weighed: Mapping[int, Mapping[str, Mapping[str, np.ndarray]]]
+
+
+def measure_items(
+    network: VGG,
+    items: Sequence[Item],
+    indices: Sequence[int] | np.ndarray,
+    plan: Plan,
+    part: Part,
+    *,
+    devices: Sequence[Any] | None = None,
+    size: int = 0,
+    skip: bool = False,
+    settle: Callable[[], object] = lambda: False,
+    threads: int | None = None,
+) -> Iterator[Advance]:
+    """Brings the items at the indices into the part, from where it stands.
+
+    Args:
+        indices: rising.
+        devices: all of this process by default.
+        size: of a full batch on one device; 0 chooses one by the resolution.
+        skip: lists an item that cannot be used in the part, instead of raising.
+        settle: asked after every batch whether the next advance shall be settled.
+        threads: that read files; one for each core by default.
+
+    Raises:
+        InputError: for an item that cannot be used, after a settled advance.
+    """
+    devices = devices or jax.local_devices()
+    size = min(size or batch_size(plan), -(-len(indices) // len(devices))) * len(devices)
+    mesh = mesh_of(devices)
+    send = partial(_send, to_all(mesh, network), items, plan, mesh, size)
+    batches, again = Batches(size, _WAITING * size), part.pending
+    reads = loader.ahead(
+        lambda index: read_sample(index, items[index], plan),
+        map(int, chain(again, indices[part.position :])),
+        threads=threads or os.cpu_count() or 1,
+        most=2 * size,
+    )
+    sent = None
+    with closing(reads):
+        for ready in _gather(reads, batches, part, len(again), skip):
+            before, sent = sent, None if isinstance(ready, Refused) else send(ready)
+            if before:
+                yield _receive(part, before)
+            if sent and settle():
+                yield _receive(part, sent, batches)
+                sent = None
+            if isinstance(ready, Refused):
+                yield _settled(part, batches)
+                raise InputError(ready.reason)
+        if sent:
+            yield _receive(part, sent)
+    yield _settled(part, batches)
+
+
+def batch_size(plan: Plan) -> int:
+    """Images of a full batch on one device."""
+    return min(_BATCH, max(1, _PIXELS // max(plan.resolutions) ** 2))
+
+
+def _gather(
+    reads: Iterator[Sample | Refused], batches: Batches, part: Part, again: int, skip: bool
+) -> Iterator[Sequence[Sample] | Refused]:
+    """The batches; or, as the last, an item that was refused.
+
+    Args:
+        again: how many of the first were looked at before.
+    """
+    for number, one in enumerate(reads):
+        if isinstance(one, Refused) and not skip:
+            yield one
+            return
+        part.position += number >= again
+        if isinstance(one, Refused):
+            part.status[one.index], part.reasons[one.index] = SKIPPED, one.reason
+        elif batch := batches.add(one):
+            yield batch
+    yield from batches.rest()
+
+
+def _send(
+    network: VGG,
+    items: Sequence[Item],
+    plan: Plan,
+    mesh: Mesh,
+    size: int,
+    samples: Sequence[Sample],
+) -> _Sent:
+    weights = np.array([items[sample.index].weight for sample in samples], np.float64)
+    found, weighed = {}, {}
+    # An incomplete batch is filled up: to compile for another size takes longer.
+    for resolution in plan.resolutions:
+        images, counted, own = stack(samples, weights, resolution, plan.layers, size)
+        found[resolution] = measure_batch(network, images, counted, plan.layers, mesh)
+        weighed[resolution] = own
+    names = [items[sample.index].name for sample in samples]
+    return _Sent(samples, names[-1], found, weighed)
+
+
+def _receive(part: Part, sent: _Sent, batches: Batches | None = None) -> Advance:
+    """Adds up what the devices found; settled if the batches are given that nothing is out of."""
+    for resolution, regions in sent.found.items():
+        for region, layers in jax.device_get(regions).items():
+            for layer, found in layers.items():
+                weights = sent.weighed[resolution][region][layer]
+                part.sums.add_batch((region, resolution, layer), weights, found)
+    for sample in sent.samples:
+        part.status[sample.index] = DONE
+        part.digests[sample.index] = np.frombuffer(sample.digest, np.uint8)
+        part.sizes[sample.index] = sample.size
+    advance = Advance(len(sent.samples), sent.name, batches is not None)
+    if batches:
+        part.pending = batches.pending
+    return advance
+
+
+def _settled(part: Part, batches: Batches) -> Advance:
+    part.pending = batches.pending
+    return Advance(0, "", True)

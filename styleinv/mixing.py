@@ -1,0 +1,79 @@
+"""Styles that were measured apart, added, interpolated and taken out of each other.
+
+Moments are linear: a style is the weighted mean of the styles of its parts, and what a part has put
+in can be taken out again with a negative weight. Spreads are linear too, once the squares of the
+means are added to them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from styleinv.errors import InputError
+from styleinv.style import Moments, Spread, Style, shifted, unknown
+
+_ROUNDING = 1e-5  # of the largest, that an eigenvalue of float32 moments may be below zero
+
+
+def combine(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str]) -> Style:
+    """The weighted mean, in float64.
+
+    Args:
+        styles: of the same resolution and layers.
+        weights: one for each, negative to take one out.
+        names: of the styles, for messages.
+
+    Raises:
+        InputError: if there are no images that would have these moments.
+    """
+    first = styles[0]
+    moments = {}
+    for layer in first.layers:
+        where = f"{layer} at {first.resolution} px"
+        found = _combine([style.moments[layer] for style in styles], weights, where, names)
+        moments[layer] = found
+    return Style(first.resolution, moments)
+
+
+def _combine(
+    every: Sequence[Moments], weights: Sequence[float], where: str, names: Sequence[str]
+) -> Moments:
+    shares = np.array([w * float(m.weight) for w, m in zip(weights, every, strict=True)])
+    if not shares.any():
+        return unknown(len(every[0].mean))
+    if shares.sum() <= 0:
+        raise InputError(
+            f"the weights of {' and '.join(names)} sum to {shares.sum():g} for {where}; "
+            "they must be more than 0"
+        )
+    shares = shares / shares.sum()
+    mean = _mean(shares, [m.mean for m in every])
+    second = _mean(shares, [m.second for m in every])
+    squares = _mean(shares, [np.array(m.spread) + _squares(m.mean, m.second) for m in every])
+    if (shares < 0).any():
+        _refuse_impossible(mean, second, where)
+    distances = np.maximum(0, squares - _squares(mean, second))
+    # A single part, or parts alike: no more than the rounding of their squares.
+    distances[distances < 1e-7 * _squares(mean, second)] = 0
+    return Moments(np.float64(1), mean, second, Spread(*distances))
+
+
+def _mean(shares: np.ndarray, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return np.tensordot(shares, np.stack(arrays).astype(np.float64), 1)
+
+
+def _squares(mean: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """What `Spread` is of, of the mixture itself: f64[3]."""
+    mean, second = np.asarray(mean, np.float64), np.asarray(second, np.float64)
+    return np.array([(x**2).sum() for x in (mean, second, shifted(mean, second))])
+
+
+def _refuse_impossible(mean: np.ndarray, second: np.ndarray, where: str) -> None:
+    """Raises an InputError unless there are features with this mean and second moment."""
+    largest = np.abs(second).max() * len(mean)
+    values = np.linalg.eigvalsh(second - np.outer(mean, mean))
+    if values[0] < -_ROUNDING * largest:
+        raise InputError(
+            f"what is left has a negative variance of {values[0]:.3g} for {where}: "
+            "what is taken out was never in it, or not as much; choose other weights"
+        )

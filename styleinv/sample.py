@@ -1,0 +1,110 @@
+"""An item as the network is to see it: at every resolution, with its masks at every layer."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from styleinv import images
+from styleinv.dataset import views_of
+from styleinv.errors import InputError
+from styleinv.manifest import Item
+from styleinv.masks import ALL
+from styleinv.regions import layer_masks
+from styleinv.vgg import PIXELS, layer_names, layer_stride
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured of every item.
+
+    Attributes:
+        layers: of the network, and "pixels".
+        resolutions: see `images.frame`.
+        regions: "all" positions, or those of a mask, see `masks.read`.
+        propagation: see `regions.layer_masks`.
+        network: its layers up to the deepest asked for, or beyond.
+        recolor: f32[h, w, 3] -> f32[h, w, 3], applied to every picture.
+    """
+
+    layers: tuple[str, ...]
+    resolutions: tuple[int, ...]
+    regions: tuple[str, ...] = (ALL,)
+    propagation: str = "soft"
+    network: tuple[str, ...] = layer_names()
+    recolor: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+class Seen(NamedTuple):
+    """f32[h, w, 3] in [0, 1], and {region: {layer: f32[h_l, w_l]}}, or None for all positions.
+
+    A layer is missing where a region has no position.
+    """
+
+    image: np.ndarray
+    masks: Mapping[str, Mapping[str, np.ndarray] | None]
+
+
+class Sample(NamedTuple):
+    """An item that was read.
+
+    Attributes:
+        index: its place in the dataset.
+        digest: sha256 of the picture's file.
+        size: (height, width) of the file.
+        views: {resolution: what the network sees}.
+    """
+
+    index: int
+    digest: bytes
+    size: tuple[int, int]
+    views: Mapping[int, Seen]
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Samples of the same shapes can be in one batch."""
+        return tuple(view.image.shape for view in self.views.values())
+
+
+class Refused(NamedTuple):
+    """An item that cannot be used, and why, in one line."""
+
+    index: int
+    reason: str
+
+
+def read_sample(index: int, item: Item, plan: Plan) -> Sample | Refused:
+    """Reads the item's file, once, and its masks."""
+    try:
+        content = images.read_bytes(item.path)
+        image = images.decode(content, item.path)
+        digest, (height, width, _) = hashlib.sha256(content).digest(), image.shape
+        image = plan.recolor(image) if plan.recolor else image
+        views = {}
+        for resolution, view in views_of(item, image, plan.resolutions, plan.regions).items():
+            _refuse_narrow(view.image, plan.layers, item)
+            masks = {
+                region: None if mask is None else _masks(mask, item, plan)
+                for region, mask in view.masks.items()
+            }
+            views[resolution] = Seen(view.image, masks)
+        return Sample(index, digest, (height, width), views)
+    except InputError as error:
+        return Refused(index, str(error))
+
+
+def _masks(mask: np.ndarray, item: Item, plan: Plan) -> dict[str, np.ndarray]:
+    carried = layer_masks(mask, plan.layers, item.name, plan.propagation, plan.network)
+    return {layer: np.asarray(each) for layer, each in carried.items()}
+
+
+def _refuse_narrow(image: np.ndarray, layers: Sequence[str], item: Item) -> None:
+    height, width, _ = image.shape
+    deepest = max(layers, key=lambda layer: (layer != PIXELS, layer_stride(layer)))
+    if min(height, width) < layer_stride(deepest):
+        raise InputError(
+            f"{item.path} is too narrow for {deepest} at {width}x{height} pixels; "
+            "crop it, or raise config.resolution"
+        )

@@ -1,0 +1,220 @@
+"""Whole passes in processes of their own: many devices, many processes, kills at any moment."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import measure
+from styleinv import style_file
+from styleinv.style_file import Origin
+
+ROOT = Path(__file__).resolve().parents[1]
+WORDS = [
+    "--config=anime",
+    "--config.style.layers=relu1_1,relu2_1",
+    "--config.resolution=32",
+    "--config.steps=9",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Sixty small pictures of three shapes."""
+    folder = tmp_path_factory.mktemp("many")
+    generator = np.random.default_rng(0)
+    for k in range(60):
+        shape = [(24, 36), (36, 24), (30, 30)][k % 3]
+        pixels = generator.integers(0, 256, (*shape, 3), np.uint8) // (1 + k % 4)
+        Image.fromarray(pixels).save(folder / f"{k:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(folder, tmp_path_factory):
+    """The folder of a pass that nobody disturbed."""
+    workdir = tmp_path_factory.mktemp("alone") / "run"
+    assert finish(start(folder, workdir)) == (0, "")
+    return workdir
+
+
+def start(folder, workdir, *words, devices=1, **options):
+    """A pass in a process of its own."""
+    command = [sys.executable, "-m", "experiments.measure", *WORDS, *words]
+    command += [f"--config.dataset={folder}", f"--workdir={workdir}"]
+    env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True)
+
+
+def finish(process):
+    """(exit status, the line of an error)."""
+    _, errors = process.communicate(timeout=120)
+    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert "Traceback" not in errors, errors
+    return process.returncode, " ".join(lines)
+
+
+def together(folder, workdir, count, *words):
+    """So many processes of one pass."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = [f"--coordinator=127.0.0.1:{port}", f"--processes={count}", "--patience=4"]
+    return [start(folder, workdir, *launch, f"--process={k}", *words) for k in range(count)]
+
+
+def wait_for_change(path, processes):
+    """Until a file is written, once more if it is there."""
+    before, deadline = modified(path), time.monotonic() + 60
+    while modified(path) == before and time.monotonic() < deadline:
+        assert all(process.poll() is None for process in processes), finish(processes[0])
+        time.sleep(0.002)
+
+
+def modified(path):
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def assert_same(workdir, desired):
+    """The same style to 1e-6, of the same pictures."""
+    (actual, origin), (styles, other) = (
+        style_file.load(each / "style.safetensors") for each in (workdir, desired)
+    )
+    named = sorted(map(str, origin.images))
+    assert named == sorted(map(str, other.images))
+    for resolution, style in styles.items():
+        for layer, moments in style.moments.items():
+            found = actual[resolution].moments[layer]
+            for a, d in zip(found[:3], moments[:3], strict=True):
+                np.testing.assert_allclose(a, d, rtol=0, atol=1e-6 * np.max(d))
+            norm = (moments.second**2).sum()
+            np.testing.assert_allclose(found.spread, moments.spread, rtol=1e-6, atol=1e-6 * norm)
+
+
+def test_one_pass_leaves_a_style_that_the_other_experiments_take(alone, learn, tmp_path):
+    names = sorted(path.name for path in alone.iterdir())
+    assert names == ["config.json", "run.json", "skipped.csv", "style.safetensors"]
+    assert (alone / "skipped.csv").read_text() == "file_name,reason\n"
+    told = json.loads((alone / "run.json").read_text())
+    assert (told["status"], told["images"], told["skipped"]) == ("finished", 60, 0)
+    _, origin = style_file.load(alone / "style.safetensors")
+    assert isinstance(origin, Origin)
+    assert len(origin.images) == 60
+    given = f"--config.style={alone / 'style.safetensors'}"
+    assert learn([*WORDS, "--config.steps=1", given, f"--workdir={tmp_path / 'run'}"]) == 0
+    assert finish(start(".", alone))[0] == 2  # of another dataset
+
+
+def test_eight_devices_and_another_order_give_the_same_style(folder, alone, tmp_path):
+    other = tmp_path / "pictures"
+    shutil.copytree(folder, other)
+    names = np.random.default_rng(0).permutation(sorted(path.name for path in folder.iterdir()))
+    (other / "metadata.csv").write_text("\n".join(["file_name", *names]))
+    assert finish(start(other, tmp_path / "run", devices=8)) == (0, "")
+    assert_same(tmp_path / "run", alone)
+
+
+def test_three_processes_give_the_same_style(folder, alone, tmp_path):
+    for process in together(folder, tmp_path / "run", 3):
+        assert finish(process) == (0, "")
+    assert not (tmp_path / "run" / "parts").exists()
+    assert_same(tmp_path / "run", alone)
+
+
+def test_a_pass_stopped_in_any_way_goes_on_to_the_same_bytes(folder, alone, tmp_path):
+    workdir = tmp_path / "run"
+    for name, status in (("SIGTERM", 128 + signal.SIGTERM), ("SIGKILL", -signal.SIGKILL)):
+        process = start(folder, workdir, "--every=0")
+        part = workdir / "parts" / "part-0.safetensors"
+        wait_for_change(part, [process])
+        process.send_signal(getattr(signal, name))
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == status
+        assert ("stopped; to go on: python -m experiments.measure" in out) == (name == "SIGTERM")
+    assert not (workdir / "style.safetensors").exists()
+    assert finish(start(folder, workdir)) == (0, "")
+    actual, desired = ((f / "style.safetensors").read_bytes() for f in (workdir, alone))
+    assert actual == desired
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_process_that_dies_stops_the_others_and_another_number_goes_on(
+    folder, alone, tmp_path, victim
+):
+    workdir = tmp_path / "run"
+    processes = together(folder, workdir, 2, "--every=0")
+    other = processes[1 - victim]
+    wait_for_change(workdir / "parts" / f"part-{victim}.safetensors", processes)
+    other.send_signal(signal.SIGSTOP)  # or it may be done before it can notice
+    processes[victim].kill()
+    processes[victim].communicate(timeout=10)
+    other.send_signal(signal.SIGCONT)
+    status, line = finish(other)
+    if victim == 0 and status == 0:  # it was done with its share, which the next will take
+        assert (workdir / "parts" / "part-1.safetensors").exists()
+    else:
+        assert status == 2
+        assert f"process {victim} of 2 has died: no sign of life for 4 seconds; start all" in line
+    assert finish(start(folder, workdir)) == (0, "")
+    assert_same(workdir, alone)
+
+
+def test_pictures_that_cannot_be_read_are_listed_or_refused(folder, tmp_path, command, capsys):
+    other = tmp_path / "pictures"
+    shutil.copytree(folder, other)
+    (other / "07.png").write_bytes(b"no picture")
+    (other / "11.png").write_bytes(b"")
+    words = [*WORDS, f"--config.dataset={other}"]
+    assert command(measure, [*words, f"--workdir={tmp_path / 'refused'}"]) == 2
+    assert "error: " + str(other / "07.png") + " is not a readable" in capsys.readouterr().err
+    assert not (tmp_path / "refused" / "style.safetensors").exists()
+    workdir = tmp_path / "skipped"
+    assert (
+        command(measure, [*words, "--config.dataset.unreadable=skip", f"--workdir={workdir}"]) == 0
+    )
+    header, *rows = csv.reader((workdir / "skipped.csv").open(newline=""))
+    assert header == ["file_name", "reason"]
+    assert [name for name, _ in rows] == ["07.png", "11.png"]
+    assert "is not a readable image" in rows[0][1]
+    _, origin = style_file.load(workdir / "style.safetensors")
+    assert len(origin.images) == 58
+    assert sum(image["weight"] for image in origin.images) == pytest.approx(1)
+
+
+def test_nothing_readable_is_refused(tmp_path, command, capsys):
+    (tmp_path / "a.png").write_bytes(b"")
+    words = [*WORDS, f"--config.dataset={tmp_path / 'a.png'}", "--config.dataset.unreadable=skip"]
+    assert command(measure, [*words, f"--workdir={tmp_path / 'run'}"]) == 2
+    assert "none of the 1 images can be used: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--processes=2"], r"--coordinator, --processes and --process belong together"),
+        (["--coordinator=a:1", "--processes=2", "--process=2"], r"--process \(=2\) must be"),
+        (["--distributed=yes"], r"write --distributed=auto, or"),
+        (["--every=soon"], r"--every \(=soon\) must be a number of seconds"),
+        (["--config.dataset=a.safetensors"], r"a\.safetensors is measured already"),
+        (["--config.dataset.unreadable=maybe"], r"options are refuse, skip"),
+        (["--config.style.debias=true"], r"config\.style\.debias is for learn_style and transfer"),
+    ],
+)
+def test_a_wrong_flag_is_refused_before_anything_is_written(
+    tmp_path, command, capsys, words, message
+):
+    assert command(measure, [*WORDS, *words, f"--workdir={tmp_path / 'run'}"]) == 2
+    assert re.search(f"^error: .*{message}", capsys.readouterr().err, re.MULTILINE)
+    assert not (tmp_path / "run").exists()

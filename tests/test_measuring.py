@@ -1,0 +1,179 @@
+"""The pass over a dataset: the right sums, whatever the order, and the same when it goes on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleinv import batch_moments, dataset, images, style
+from styleinv.errors import InputError
+from styleinv.measuring import measure_items
+from styleinv.part import DONE, SKIPPED, Part
+from styleinv.regions import layer_masks
+from styleinv.sample import Plan, Refused, read_sample
+from styleinv.sums import Sums
+from styleinv.vgg import VGG
+
+LAYERS = ("pixels", "relu1_1", "relu2_1")
+SHAPES = [(48, 64), (64, 48), (40, 80)]
+
+
+@pytest.fixture(scope="module")
+def shallow(default_weights):
+    """The real VGG19 up to relu2_1."""
+    w = default_weights
+    return VGG(w.kernels, w.biases, w.matrix, w.offset, deepest="relu2_1")
+
+
+@pytest.fixture
+def many(tmp_path):
+    """The items of a folder of 23 small pictures of three shapes, of different weights."""
+    generator = np.random.default_rng(0)
+    for k in range(23):
+        shape = SHAPES[generator.integers(3)]
+        y, x = np.mgrid[: shape[0], : shape[1]]
+        planes = [np.sin(x * (k + 1) / 9 + c) * np.cos(y * (k % 5 + 1) / 7) for c in range(3)]
+        Image.fromarray(np.uint8(127 + 127 * np.stack(planes, 2))).save(tmp_path / f"{k:02}.png")
+    return dataset.reweigh(dataset.find(tmp_path), 1 + generator.uniform(size=23))
+
+
+def plan_of(*regions):
+    return Plan(LAYERS, (32,), regions or ("all",), network=("relu1_1", "relu1_2", "relu2_1"))
+
+
+def empty(items, plan):
+    return Part(Sums.empty(plan.regions, plan.resolutions, LAYERS), len(items))
+
+
+def measured(network, items, plan=None, **options):
+    plan = plan or plan_of()
+    part = empty(items, plan)
+    for _ in measure_items(network, items, range(len(items)), plan, part, size=4, **options):
+        pass
+    return part
+
+
+def assert_equal(actual, desired, tolerance=1e-6):
+    """Two parts' styles, relative to the largest value of each layer."""
+    one, other = actual.sums.styles(), desired.sums.styles()
+    for region, styles in other.items():
+        for resolution, found in styles.items():
+            for layer, moments in found.moments.items():
+                mine = one[region][resolution].moments[layer]
+                norm = (moments.second**2).sum()
+                for a, d in zip(mine[:3], moments[:3], strict=True):
+                    np.testing.assert_allclose(a, d, rtol=0, atol=tolerance * np.max(np.abs(d)))
+                np.testing.assert_allclose(mine.spread, moments.spread, rtol=0, atol=2e-6 * norm)
+
+
+@pytest.mark.parametrize("regions", [("all",), ("sky", "rest")])
+def test_measure_items_adds_up_what_single_images_give(shallow, many, regions, tmp_path):
+    if regions != ("all",):
+        rows = []
+        for k, item in enumerate(many):
+            height, width = images.read(item.path).shape[:2]
+            mask = np.zeros((height, width), np.uint8)
+            mask[: height // 2 + k % 5] = 255 - 5 * k
+            Image.fromarray(mask).save(tmp_path / f"mask{k}.jpg")
+            rows.append(f"{item.name},{item.weight!r},mask{k}.jpg")
+        (tmp_path / "metadata.csv").write_text("\n".join(["file_name,weight,mask_sky", *rows]))
+        many = dataset.find(tmp_path)
+    plan = plan_of(*regions)
+    before = batch_moments._measure._cache_size()
+    actual = measured(shallow, many, plan).sums.styles()
+    assert batch_moments._measure._cache_size() - before <= len(SHAPES)  # each compiled once
+    for region in regions:
+        for resolution in plan.resolutions:
+            ones = []
+            for item, views in dataset.stream(many, [resolution], regions):
+                mask = views[resolution].masks[region]
+                carried = None if mask is None else layer_masks(mask, LAYERS, item.name)
+                ones.append(
+                    style.measure(
+                        shallow,
+                        views[resolution].image,
+                        LAYERS,
+                        resolution=resolution,
+                        weight=item.weight,
+                        masks=carried,
+                    )
+                )
+            for layer, desired in style.merge(*ones).moments.items():
+                found = actual[region][resolution].moments[layer]
+                assert found.weight == pytest.approx(desired.weight)
+                for a, d in zip(found[1:3], desired[1:3], strict=True):
+                    np.testing.assert_allclose(a, d, rtol=0, atol=2e-6 * d.max())
+                atol = 4e-6 * (desired.second**2).sum()
+                np.testing.assert_allclose(found.spread, desired.spread, rtol=0, atol=atol)
+
+
+def test_measure_items_does_not_depend_on_the_order(shallow, many):
+    order = np.random.default_rng(1).permutation(len(many))
+    assert_equal(measured(shallow, [many[k] for k in order]), measured(shallow, many))
+
+
+def test_measure_items_goes_on_from_any_checkpoint_in_the_same_bytes(shallow, many, monkeypatch):
+    monkeypatch.setattr("styleinv.measuring._WAITING", 2)  # so that some batches go incomplete
+    whole = measured(shallow, many)
+    plan, part = plan_of(), empty(many, plan_of())
+    sittings = 0
+    while len(part.todo):
+        sittings += 1
+        advances = measure_items(
+            shallow, many, range(len(many)), plan, part, size=4, settle=lambda: True
+        )
+        next(one for one in advances if one.settled)
+        advances.close()
+    assert sittings >= 6
+    for key, own in whole.sums.tensors.items():
+        for name, array in own.items():
+            np.testing.assert_array_equal(part.sums.tensors[key][name], array)
+    np.testing.assert_array_equal(part.digests, whole.digests)
+
+
+def test_measure_items_takes_shares_that_add_up(shallow, many):
+    plan, total = plan_of(), empty(many, plan_of())
+    for process in range(3):
+        part = empty(many, plan)
+        for _ in measure_items(shallow, many, range(process, 23, 3), plan, part, size=4):
+            pass
+        total.add(part)
+    assert not len(total.todo)
+    assert_equal(total, measured(shallow, many))
+
+
+def test_measure_items_lists_what_cannot_be_read(shallow, many):
+    many[3].path.write_bytes(b"")
+    many[5].path.unlink()
+    part = measured(shallow, many, skip=True)
+    assert list(np.flatnonzero(part.status == SKIPPED)) == [3, 5]
+    assert "03.png is not a readable image" in part.reasons[3]
+    assert "05.png does not exist" in part.reasons[5]
+    left = [item for k, item in enumerate(many) if k not in (3, 5)]
+    assert_equal(part, measured(shallow, left))
+
+
+def test_read_sample_refuses_what_the_deepest_layer_sees_nothing_of(many):
+    Image.new("RGB", (4000, 4)).save(many[9].path)
+    plan = replace(plan_of(), resolutions=(16,))
+    refused = read_sample(9, many[9], plan)
+    assert isinstance(refused, Refused)
+    assert "09.png is too narrow for relu2_1 at 506x1 pixels; crop it, or" in refused.reason
+
+
+def test_measure_items_refuses_what_cannot_be_read_and_keeps_what_came_before(shallow, many):
+    good = many[13].path.read_bytes()
+    many[13].path.write_bytes(good[:100])
+    part, plan = empty(many, plan_of()), plan_of()
+    seen = []
+    with pytest.raises(InputError, match=r"13\.png is not a readable image"):  # noqa: PT012
+        for advance in measure_items(shallow, many, range(23), plan, part, size=4):
+            seen.append(advance)
+    assert seen[-1].settled
+    assert part.position == 13
+    assert (part.status == DONE).sum() + len(part.pending) == 13
+    many[13].path.write_bytes(good)
+    for _ in measure_items(shallow, many, range(23), plan, part, size=4):
+        pass
+    assert_equal(part, measured(shallow, many), 0)
