@@ -1,0 +1,139 @@
+"""A process that gives inputs to one target, one after the other, and tells how each went."""
+
+import faulthandler
+import importlib
+import itertools
+import json
+import os
+import resource
+import sys
+import time
+import traceback
+import warnings
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+from fuzzing import folders
+
+HUNG = 30  # seconds by the clock after which a reader is taken to hang, and the process ends
+_LONGEST = 5_000  # letters of a line for a person
+TARGETS = ("pictures", "bombs", "manifests", "masks", "styles", "changes", "weights")
+TARGETS += ("journals", "words", "grids")
+
+
+class Told(NamedTuple):
+    """What became of an input.
+
+    Attributes:
+        problem: what is wrong with it, in words; "" if nothing is.
+        seconds: of the processor.
+        megabytes: peak memory of the process so far, above what it had before the first input.
+    """
+
+    accepted: bool
+    problem: str
+    seconds: float
+    megabytes: float
+
+
+def work(name: str, inputs: int, seed: int, root: Path, connection: Connection) -> None:
+    """Sends a Told for each input, which lies in `root`/space/input; those that fail are kept."""
+    import hypothesis
+    from hypothesis import HealthCheck, Phase, configuration
+
+    configuration.set_hypothesis_home_dir(root / "hypothesis")
+    watch = Watch(name, root / "space")
+    folder, numbers = root / "space" / "input", itertools.count()
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=inputs,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @hypothesis.given(watch.target.inputs)
+    def one(case):
+        folders.clear(folder)
+        folders.lay(folder, case)
+        told, kept = watch(folder), root / f"kept-{next(numbers)}"
+        if told.problem:
+            folder.rename(kept)
+        connection.send((told, kept))
+
+    one()
+
+
+class Watch:
+    """Uses an input, and says what became of it.
+
+    Args:
+        space: a folder for the input, and for another beside it that no input may reach.
+    """
+
+    def __init__(self, name: str, space: Path):
+        from fuzzing.guard import Guard
+
+        self._space = space
+        os.environ["STYLEINV_CACHE"] = str(space / "cache")
+        lay_outside(space)
+        os.chdir(space)
+        warnings.simplefilter("error")  # a warning is more than one line
+        self.target = importlib.import_module(f"fuzzing.{name}").target()
+        self._guard = Guard()
+        self._start = _peak()
+        most = _address_space() + int((2 * self.target.megabytes + 2000) * 1e6)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))  # to spare the machine the worst
+
+    def __call__(self, folder: Path) -> Told:
+        from styleinv.errors import InputError
+
+        before = folders.tree(self._space)
+        accepted, problem = False, ""
+        faulthandler.dump_traceback_later(HUNG, exit=True)
+        start = time.process_time()
+        try:
+            with self._guard.watching(folder):
+                self.target.use(folder)
+            accepted = True
+        except InputError as error:
+            problem = "" if len(str(error)) <= _LONGEST else f"a line of {len(str(error)):,} letters"
+        except BaseException:
+            problem = traceback.format_exc(limit=-4)
+        seconds, megabytes = time.process_time() - start, _peak() - self._start
+        faulthandler.cancel_dump_traceback_later()
+        if seconds > self.target.seconds:
+            problem = problem or f"took {seconds:.1f} seconds"
+        if megabytes > self.target.megabytes:
+            problem = problem or f"took {megabytes:.0f} MB"
+            self._start = _peak()  # told once
+        changed = before ^ folders.tree(self._space)
+        problem = "; ".join(self._guard.broken) or problem
+        return Told(accepted, f"changed {sorted(changed)[:3]}" if changed else problem, seconds, megabytes)
+
+
+def lay_outside(space: Path) -> None:
+    """The folder beside an input, with files that nothing in an input may lead to."""
+    from fuzzing.shapes import secrets
+
+    space.mkdir(exist_ok=True)
+    folders.lay(space / "outside", secrets())
+
+
+def _peak() -> float:
+    """MB."""
+    scale = 1e6 if sys.platform == "darwin" else 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+def _address_space() -> int:
+    """Bytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
+
+
+def request(folder: Path) -> dict:
+    """What an input asks for besides its files."""
+    return json.loads((folder / "request.json").read_bytes())
