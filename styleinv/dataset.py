@@ -1,6 +1,7 @@
 """A folder of pictures, or a folder with metadata.csv, -> an ordered list of items; streaming."""
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ import numpy as np
 
 from styleinv import images, masks
 from styleinv.errors import InputError
-from styleinv.manifest import MANIFEST, Item, read_manifest, weight_of
+from styleinv.manifest import MANIFEST, Item, leads_out, read_manifest, weight_of
 from styleinv.masks import ALL
 
 _EXPLAINED = 20  # bad files whose reason is in the message; the others are only named
@@ -60,6 +61,9 @@ def _find_one(path: Path) -> list[Item]:
     if not items:
         kinds = ", ".join(images.EXTENSIONS)
         raise InputError(f"dataset {path} holds no images ({kinds}) and no {MANIFEST}")
+    for item in items:
+        if item.path.is_symlink() and leads_out(item.path, path):
+            raise InputError(f"{item.path} is a link out of its folder; copy the picture into it")
     return items
 
 
@@ -104,6 +108,8 @@ def shares(items: Sequence[Item]) -> list[Item]:
     total = sum(item.weight for item in items)
     if not total > 0:
         raise InputError("all weights of the dataset are zero; give at least one image a weight")
+    if total == math.inf:
+        raise InputError("the weights of the dataset are too large to be added; make them smaller")
     return [item._replace(weight=item.weight / total) for item in items if item.weight > 0]
 
 

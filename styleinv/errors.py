@@ -3,13 +3,19 @@
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 4000  # letters of a message
 
 class InputError(ValueError):
     """Something that the user gave (a file, a field, a weight) cannot be used.
 
     Its message is one line: what is wrong, where, and what to do. The command line prints it and
-    exits with status 2; any other exception is a defect of ours and keeps its traceback.
+    exits with status 2; any other exception is a defect of ours and keeps its traceback. Whatever
+    a file has put into it, it is printable, and no longer than a person reads.
     """
+
+    def __str__(self) -> str:
+        line = "".join(letter if letter.isprintable() else "?" for letter in super().__str__())
+        return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 500]} ... {line[-490:]}"
 
 
 def one_of(what: str, value: str, options: Iterable[str]) -> None:

@@ -2,8 +2,10 @@
 
 import io
 import os
+import stat
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,10 @@ from PIL import Image, ImageCms, ImageOps
 from styleinv.errors import InputError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
+# What a file may be, whatever its name: Pillow knows others too, and starts programs for some.
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+_MOST_BYTES = 1 << 30  # of any file; the largest that Pillow opens has fewer, were it not packed
+_STRIP = 1 << 20  # pixels that are converted at a time
 
 
 def read(path: str | os.PathLike) -> np.ndarray:
@@ -26,46 +32,88 @@ def read(path: str | os.PathLike) -> np.ndarray:
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """The file's content, or an InputError that names the file."""
+    """The file's content, or an InputError that names the file: at most a gigabyte.
+
+    What is no plain file (a pipe, a device) is refused unread: it may never end.
+    """
     try:
-        return Path(path).read_bytes()
+        about = os.stat(path)
+        plain = stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)
+        if plain and about.st_size <= _MOST_BYTES:
+            return Path(path).read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:  # of a NUL
+        raise InputError(f"{str(path)!r} is not a file name") from None
+    if plain:
+        raise InputError(f"{path} has {about.st_size / 1e9:,.1f} GB; make it smaller")
+    raise InputError(f"{path} is a pipe or a device; give a file")
 
 
 def decode(content: bytes, name: str | os.PathLike) -> np.ndarray:
     """`read` of a file that is already in memory; `name` is for the message."""
     image = load(content, name)
-    if image.mode.startswith("I") or image.mode == "F":
-        return np.repeat(_gray16(image)[..., None], 3, axis=2)
-    if image.has_transparency_data:
-        rgba = np.asarray(_to_srgb(image.convert("RGBA")), np.float32) / 255
-        return rgba[..., :3] * rgba[..., 3:] + (1 - rgba[..., 3:])
-    image = image.convert("RGB") if image.mode == "P" else image
-    return np.asarray(_to_srgb(image).convert("RGB"), np.float32) / 255
+    with readable(name):
+        if _is_deep(image):
+            return np.repeat(_deep(image)[..., None], 3, axis=2)
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        mode = image.mode if image.mode in ("CMYK", "L") and mode == "RGB" else mode
+        transform = _to_srgb(image.info.get("icc_profile"), mode)
+        values = np.empty((image.height, image.width, 3), np.float32)
+        for rows in strips(image.height, image.width):
+            strip = image.crop((0, rows.start, image.width, rows.stop)).convert(mode)
+            strip = transform.apply(strip) if transform else strip
+            strip = strip if strip.mode == "RGBA" else strip.convert("RGB")
+            levels = np.asarray(strip, np.float32) / 255
+            alpha = levels[..., 3:]
+            values[rows] = levels[..., :3] * alpha + (1 - alpha) if alpha.size else levels
+        return values
 
 
 def decode_mask(content: bytes, name: str | os.PathLike) -> np.ndarray:
     """f32[h, w] in [0, 1]: the luminance of the file, white where the mask is on."""
     image = load(content, name)
-    if image.mode.startswith("I") or image.mode == "F":
-        return _gray16(image)
-    return np.asarray(image.convert("L"), np.float32) / 255
+    with readable(name):
+        if _is_deep(image):
+            return _deep(image)
+        values = np.empty((image.height, image.width), np.float32)
+        for rows in strips(image.height, image.width):
+            strip = image.crop((0, rows.start, image.width, rows.stop))
+            values[rows] = np.asarray(strip.convert("L"), np.float32) / 255
+        return values
+
+
+def strips(height: int, width: int) -> Iterator[slice]:
+    """The rows of a picture, a megapixel at a time: all at once would take four times the memory."""
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
 
 
 def load(content: bytes, name: str | os.PathLike) -> Image.Image:
     """The decoded picture, upright; what cannot be read is an InputError."""
+    with readable(name):
+        image = Image.open(io.BytesIO(content), formats=_FORMATS)
+        image.load()
+        with suppress(SyntaxError):  # of broken EXIF data: the picture stays as it lies
+            ImageOps.exif_transpose(image, in_place=True)
+        return image
+
+
+@contextmanager
+def readable(name: str | os.PathLike) -> Iterator[None]:
+    """Turns whatever Pillow raises on a broken file into an InputError; its warnings are dropped.
+
+    It warns at 90 megapixels and raises at twice that.
+    """
     try:
         with warnings.catch_warnings():
-            # Pillow warns at 90 megapixels and raises at twice that; broken metadata only warns.
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(content))
-            image.load()
-            with suppress(SyntaxError):  # of broken EXIF data: the picture stays as it lies
-                ImageOps.exif_transpose(image, in_place=True)
-            return image
+            yield
+    except InputError:
+        raise
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise InputError(f"{name} has more than {limit} megapixels; make it smaller") from None
@@ -78,25 +126,31 @@ def load(content: bytes, name: str | os.PathLike) -> Image.Image:
         raise InputError(f"{name} is not a readable image: {reason}") from None
 
 
-def _gray16(image: Image.Image) -> np.ndarray:
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _deep(image: Image.Image) -> np.ndarray:
+    """f32[h, w] in [0, 1] of a gray picture with more than 8 bits."""
     values = np.asarray(image, np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("it holds numbers that are not finite")
     return np.clip(values / (1 if image.mode == "F" else 65535), 0, 1)
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
-        return image
+def _to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What takes a picture of that mode to sRGB; None if it is there."""
+    if not profile:
+        return None
     try:
-        transform = ImageCms.buildTransform(
+        return ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(profile)),
             ImageCms.createProfile("sRGB"),
-            image.mode,
-            "RGBA" if image.mode == "RGBA" else "RGB",
+            mode,
+            "RGBA" if mode == "RGBA" else "RGB",
         )
-        return transform.apply(image)
     except (ImageCms.PyCMSError, OSError):
-        return image  # a broken profile is no reason to lose the picture
+        return None  # a broken profile is no reason to lose the picture
 
 
 def frame(height: int, width: int, resolution: int) -> tuple[int, int]:

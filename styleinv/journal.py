@@ -17,6 +17,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(images.read_bytes(path))
+    except RecursionError:
+        raise InputError(f"{path} is not valid JSON: its lists go too deep") from None
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
@@ -34,10 +36,13 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines, 1):
         try:
-            rows.append(json.loads(line))
-        except ValueError:
-            if number < len(lines):
-                raise InputError(f"{path} is not valid JSON in line {number}") from None
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        elif number < len(lines):
+            raise InputError(f"{path} is not valid JSON in line {number}")
     return rows
 
 

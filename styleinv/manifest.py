@@ -9,6 +9,8 @@ It follows Hugging Face's imagefolder: a column `file_name`, relative to the fol
 import csv
 import io
 import math
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +21,7 @@ from styleinv.errors import InputError
 from styleinv.masks import MaskFile
 
 MANIFEST = "metadata.csv"
+_REGION = re.compile(r"[\w .+-]*")  # becomes a part of files' names
 
 
 class Item(NamedTuple):
@@ -56,6 +59,9 @@ def read_manifest(path: Path) -> list[Item]:
         raise InputError(f"{path} has no column file_name, but {', '.join(columns) or 'nothing'}")
     if not rows:
         raise InputError(f"{path} lists no images; add a line for each")
+    odd = [name for name in columns if name.startswith("mask_") and not _REGION.fullmatch(name[5:])]
+    if odd:
+        raise InputError(f"{path} has a column {odd[0]!r}; name regions in letters and digits")
     items, seen = [], set()
     for line, row in rows:
         where = f"{path}, line {line}"
@@ -74,7 +80,7 @@ def read_manifest(path: Path) -> list[Item]:
             },
             original=_inside(path.parent, cell, where) if (cell := row.get("original")) else None,
         )
-        file = item.path.resolve()
+        file = os.path.realpath(item.path)
         if file in seen:
             raise InputError(f"{where}: {item.name} is listed twice; use its weight instead")
         seen.add(file)
@@ -88,9 +94,17 @@ def _inside(folder: Path, name: str | None, where: str) -> Path:
     if "\0" in name:
         raise InputError(f"{where}: {name!r} is not a file name")
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{where}: {name} is outside of the folder {folder}")
+    if leads_out(path, folder):
+        raise InputError(f"{where}: {name} is outside of the folder {folder}; copy it into it")
     return path
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path in a folder is, links followed, one outside of it.
+
+    A dataset may come from anywhere, and must not make a run read what its user never named.
+    """
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _mask_file(folder: Path, cell: str, where: str) -> MaskFile:

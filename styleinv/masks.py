@@ -155,8 +155,9 @@ def _read_one(file: MaskFile, shape: tuple[int, int]) -> np.ndarray:
         if here.min() >= _APART:
             names = ", ".join(map(_hex, colors))
             raise InputError(f"{file.path} has no color {file.color}; its colors are {names}")
-        distances = np.stack([np.linalg.norm(levels - color, axis=2) for color in colors])
-        mask = (distances.argmin(0) == here.argmin()).astype(np.float32)
+        mask = np.empty(levels.shape[:2], np.float32)
+        for rows in images.strips(*levels.shape[:2]):
+            mask[rows] = _nearest(levels[rows], colors) == here.argmin()
     else:
         mask = images.decode_mask(images.read_bytes(file.path), file.path)
     if mask.shape != shape:
@@ -165,6 +166,16 @@ def _read_one(file: MaskFile, shape: tuple[int, int]) -> np.ndarray:
             f"{shape[1]}x{shape[0]}; make them equal"
         )
     return mask
+
+
+def _nearest(levels: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """i64[h, w]: which of the colors f32[n, 3] is nearest; the first of several."""
+    nearest, least = np.zeros(levels.shape[:2], np.int64), np.full(levels.shape[:2], np.inf)
+    for number, color in enumerate(colors):
+        distance = np.linalg.norm(levels - color, axis=2)
+        nearest[distance < least] = number
+        least = np.minimum(distance, least)
+    return nearest
 
 
 def _levels(path: str | Path) -> np.ndarray:

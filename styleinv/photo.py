@@ -3,8 +3,8 @@
 import io
 import os
 import struct
-import warnings
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from styleinv import images
-from styleinv.errors import InputError
 
 SRGB = imagecodecs.cms_profile("srgb")
 ORIENTATION, EXIF_IFD, WIDTH, HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003  # EXIF tags
@@ -52,8 +51,7 @@ def read(path: str | os.PathLike) -> Photo:
         InputError: one line that names the file and what is wrong with it.
     """
     content = images.read_bytes(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow, on broken metadata and large pictures
+    with images.readable(path):
         return _decode(content, path)
 
 
@@ -90,14 +88,16 @@ def encode_png(image: np.ndarray, photo: Photo, bits: int = 8) -> bytes:
 
 def _decode(content: bytes, name: str | os.PathLike) -> Photo:
     picture, notes = images.load(content, name), []
-    if (frames := getattr(picture, "n_frames", 1)) > 1:
-        notes.append(f"only the first of its {frames} frames is kept")
+    with suppress(EOFError, SyntaxError):  # of broken frames behind the first
+        if (frames := getattr(picture, "n_frames", 1)) > 1:
+            notes.append(f"only the first of its {frames} frames is kept")
     values, bits = _values(content, picture, name)
     translucent = values.shape[2] in (2, 4) and picture.mode != "CMYK"
-    values, alpha = (values[..., :-1], values[..., -1]) if translucent else (values, None)
+    values, alpha = (values[..., :-1], _unit(values[..., -1])) if translucent else (values, None)
     image, profile = _to_srgb(values, picture, notes)
     if alpha is not None:
-        image = alpha[..., None] * image + (1 - alpha[..., None])
+        image *= alpha[..., None]
+        image += (1 - alpha)[..., None]
     exif = _exif(picture, notes)
     dpi = tuple(map(float, picture.info.get("dpi", ())))
     if lost := sorted(_lost(picture)):
@@ -115,19 +115,22 @@ def _decode(content: bytes, name: str | os.PathLike) -> Photo:
 
 
 def _values(content: bytes, picture: Image.Image, name: str | os.PathLike):
-    """(f32[h, w, c] in [0, 1], bits): upright; gray, gray + alpha, RGB, RGBA or CMYK."""
+    """(u8, u16 or f32[h, w, c], bits): upright; gray, gray + alpha, RGB, RGBA or CMYK."""
     if content.startswith(b"\x89PNG") and content[24] == 16:  # Pillow reads these to 8 bits
-        try:
-            values = imagecodecs.png_decode(content)
-        except (RuntimeError, ValueError, MemoryError) as error:
-            raise InputError(f"{name} is not a readable image: {error}") from None
-        values = _upright(values.reshape(*values.shape[:2], -1), content)
-        return values / np.float32(65535), 16
+        values = imagecodecs.png_decode(content)
+        return _upright(values.reshape(*values.shape[:2], -1), content), 16
     if picture.mode.startswith("I") or picture.mode == "F":
         return images.decode(content, name)[..., :1], 16
     mode = {"1": "L", "L": "L", "CMYK": "CMYK"}.get(picture.mode, "RGB")
-    picture = picture.convert("RGBA" if picture.has_transparency_data else mode)
-    return np.asarray(picture, np.float32).reshape(picture.height, picture.width, -1) / 255, 8
+    mode = "RGBA" if picture.has_transparency_data else mode
+    return np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1), 8
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    """u8 or u16[...] -> f32[...] in [0, 1], where they are no such numbers yet."""
+    if values.dtype == np.float32:
+        return values
+    return values / np.float32(np.iinfo(values.dtype).max)
 
 
 def _upright(values: np.ndarray, content: bytes) -> np.ndarray:
@@ -141,7 +144,7 @@ def _upright(values: np.ndarray, content: bytes) -> np.ndarray:
 
 
 def _to_srgb(values: np.ndarray, picture: Image.Image, notes: list[str]):
-    """(f32[h, w, 3] in sRGB, the profile that leads back or None) of f32[h, w, c]."""
+    """(f32[h, w, 3] in sRGB, the profile that leads back or None) of the file's values."""
     profile = picture.info.get("icc_profile")
     space = {1: "gray", 3: "rgb", 4: "cmyk"}[values.shape[2]]
     if space == "gray" and (not profile or profile[16:20] == b"RGB "):
@@ -153,7 +156,8 @@ def _to_srgb(values: np.ndarray, picture: Image.Image, notes: list[str]):
             notes.append("its color profile is broken and not applied")
         else:
             with suppress(RuntimeError, ValueError):  # of a profile that has no way back into RGB
-                loss = np.abs(_convert(image[::4, ::4], SRGB, profile) - values[::4, ::4])
+                few = _unit(values[::4, ::4])
+                loss = np.abs(_convert(image[::4, ::4], SRGB, profile) - few)
                 if np.quantile(loss, 0.999) > 0.02:
                     notes.append("its colors outside of sRGB are clipped")
                 return image, profile
@@ -161,26 +165,33 @@ def _to_srgb(values: np.ndarray, picture: Image.Image, notes: list[str]):
             return image, None
     if space == "cmyk":
         notes.append("its cmyk space is not kept; the result is in sRGB")
-        return np.asarray(picture.convert("RGB"), np.float32) / 255, None
-    return np.repeat(values, 3 // values.shape[2], axis=2), None
+        values = np.asarray(picture.convert("RGB"))
+    return _by_strips(lambda rows: np.repeat(rows, 3 // rows.shape[2], axis=2), values), None
+
+
+def _by_strips(function: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> np.ndarray:
+    """f32[h, w, 3]: a function of f32[..., w, c], of some rows at a time, to save memory."""
+    found = np.empty((*values.shape[:2], 3), np.float32)
+    for rows in images.strips(*values.shape[:2]):
+        found[rows] = function(_unit(values[rows]))
+    return found
 
 
 def _convert(color: np.ndarray, source: bytes, target: bytes, space: str = "rgb") -> np.ndarray:
-    """f32[h, w, c] -> f32[h, w, 3]: Little CMS, at 16 bits; colors outside of `target` are clipped.
+    """[h, w, c] -> f32[h, w, 3]: Little CMS, at 16 bits; colors outside of `target` are clipped.
 
     What is in both Adobe RGB (or Display P3) and sRGB comes back within 1e-3. Little CMS must not
     optimize: that means a table of 33^3 colors, which is off by up to 0.08.
     """
-    levels = np.round(color * 65535).astype(np.uint16)
-    converted = imagecodecs.cms_transform(
-        levels,
-        source,
-        target,
-        colorspace=space,
-        outcolorspace="rgb",
-        flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE,
-    )
-    return converted / np.float32(65535)
+
+    def convert(rows: np.ndarray) -> np.ndarray:
+        levels = np.round(rows * 65535).astype(np.uint16)
+        options = {"colorspace": space, "outcolorspace": "rgb"}
+        flags = imagecodecs.CMS.FLAGS.NOOPTIMIZE
+        converted = imagecodecs.cms_transform(levels, source, target, flags=flags, **options)
+        return converted.reshape(*rows.shape[:2], 3) / np.float32(65535)  # of gray, it has four axes
+
+    return _by_strips(convert, color)
 
 
 def _exif(picture: Image.Image, notes: list[str]) -> bytes | None:

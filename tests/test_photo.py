@@ -216,6 +216,7 @@ def test_read_notes_a_gray_profile(read):
     values = np.full((2, 2, 1), 32768, np.uint16)
     linear = imagecodecs.cms_profile("gray", whitepoint=(0.3127, 0.329), gamma=1.0)
     actual = read(png(values, iccp(linear)))
+    assert actual.image.shape == (2, 2, 3)
     np.testing.assert_allclose(actual.image, 0.735, atol=0.001)  # 0.5 as sRGB spells it
     assert actual.profile is None
     assert actual.notes == ("its gray profile is not kept; the result is in sRGB",)

@@ -4,6 +4,7 @@
 --grid='steps=40+40,80+80;resolution=128,256'    two fields that go in step
 """
 
+import collections
 import functools
 import hashlib
 import itertools
@@ -111,9 +112,9 @@ def _axis(text: str) -> Axis:
         counts = ", ".join(f"{field} has {size}" for field, size in sizes.items())
         raise InputError(f"--grid={text} goes in step, but {counts} values; give each as many")
     axis = Axis(tuple(columns), tuple(zip(*columns.values(), strict=True)))
-    for value in axis.values:
-        if axis.values.count(value) > 1:
-            raise InputError(f"--grid={text} has the value {' / '.join(value)} twice")
+    value, times = collections.Counter(axis.values).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"--grid={text} has the value {' / '.join(value)} twice")
     return axis
 
 

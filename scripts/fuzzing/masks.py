@@ -1,6 +1,7 @@
 """Masks: gray files and colored maps, of any size and depth, and the words that name them."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def use(folder: Path) -> None:
     from styleinv import masks
 
     asked = request(folder)
-    parsed = masks.parse([_inside(word, folder) for word in asked["words"]])
+    os.chdir(folder)
+    parsed = masks.parse(asked["words"])
     regions = [region for region in asked["regions"] if region in (*parsed, "rest")]
     found = masks.read_all(parsed, regions or list(parsed), (HEIGHT, WIDTH), "a.png")
     for mask in found.values():
@@ -44,12 +46,6 @@ def use(folder: Path) -> None:
         assert mask.shape == (HEIGHT, WIDTH)
         assert mask.min() >= 0
         assert mask.max() <= 1
-
-
-def _inside(word: str, folder: Path) -> str:
-    """The word with its path in the folder of the input."""
-    name, equals, path = word.rpartition("=")
-    return f"{name}{equals}{folder}/{path}"
 
 
 def _map(colors: int, scale: int = 1) -> bytes:

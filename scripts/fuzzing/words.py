@@ -23,7 +23,7 @@ def target() -> Target:
 
     fields = [f"--{name}" for name, *_ in cli.fields(Config())] + [f"--{name}" for name in cli.SHORT]
     flag = st.one_of(st.sampled_from(fields), st.sampled_from(fields), st.sampled_from(_FLAGS))
-    value = st.one_of(st.sampled_from(VALUES), st.text(max_size=12), st.floats().map(str))
+    value = st.one_of(st.sampled_from(["1", "0.5", "true", "1,2", "a"]), st.sampled_from(VALUES), st.text(max_size=12), st.floats().map(str))
     word = st.builds("{}={}".format, flag, value)
     word = st.one_of(word, word, word, st.text(max_size=12), flag)
     config = st.sampled_from(_CONFIGS).map("--config={}".format)

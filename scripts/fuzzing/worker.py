@@ -28,7 +28,7 @@ class Told(NamedTuple):
     Attributes:
         problem: what is wrong with it, in words; "" if nothing is.
         seconds: of the processor.
-        megabytes: peak memory of the process so far, above what it had before the first input.
+        megabytes: the peak of the memory, above what the process had before.
     """
 
     accepted: bool
@@ -81,10 +81,11 @@ class Watch:
         lay_outside(space)
         os.chdir(space)
         warnings.simplefilter("error")  # a warning is more than one line
+        self._stderr = os.dup(2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # for libtiff, which says what it thinks
         self.target = importlib.import_module(f"fuzzing.{name}").target()
         self._guard = Guard()
-        self._start = _peak()
-        most = _address_space() + int((2 * self.target.megabytes + 2000) * 1e6)
+        most = int((_memory("VmSize") + 2 * self.target.megabytes + 2000) * 1e6)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))  # to spare the machine the worst
 
     def __call__(self, folder: Path) -> Told:
@@ -92,23 +93,24 @@ class Watch:
 
         before = folders.tree(self._space)
         accepted, problem = False, ""
-        faulthandler.dump_traceback_later(HUNG, exit=True)
-        start = time.process_time()
+        faulthandler.dump_traceback_later(HUNG, exit=True, file=self._stderr)
+        _forget_peak()
+        resident, start = _memory("VmRSS"), time.process_time()
         try:
             with self._guard.watching(folder):
                 self.target.use(folder)
             accepted = True
         except InputError as error:
-            problem = "" if len(str(error)) <= _LONGEST else f"a line of {len(str(error)):,} letters"
+            line = str(error)
+            problem = "" if line.isprintable() and len(line) <= _LONGEST else f"no line: {line:.200}"
         except BaseException:
             problem = traceback.format_exc(limit=-4)
-        seconds, megabytes = time.process_time() - start, _peak() - self._start
+        seconds, megabytes = time.process_time() - start, _memory("VmHWM") - resident
         faulthandler.cancel_dump_traceback_later()
         if seconds > self.target.seconds:
             problem = problem or f"took {seconds:.1f} seconds"
         if megabytes > self.target.megabytes:
             problem = problem or f"took {megabytes:.0f} MB"
-            self._start = _peak()  # told once
         changed = before ^ folders.tree(self._space)
         problem = "; ".join(self._guard.broken) or problem
         return Told(accepted, f"changed {sorted(changed)[:3]}" if changed else problem, seconds, megabytes)
@@ -122,16 +124,14 @@ def lay_outside(space: Path) -> None:
     folders.lay(space / "outside", secrets())
 
 
-def _peak() -> float:
-    """MB."""
-    scale = 1e6 if sys.platform == "darwin" else 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+def _memory(kind: str) -> float:
+    """MB that the process has (VmRSS), had at the peak (VmHWM), or has addresses for (VmSize)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{kind}:")[2].split()[0]) / 1e3
 
 
-def _address_space() -> int:
-    """Bytes."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    return pages * resource.getpagesize()
+def _forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets VmHWM
 
 
 def request(folder: Path) -> dict:
