@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fuzzing.worker import TARGETS, Watch, work
+from fuzzing.worker import OURS, TARGETS, Watch, work
 
 _FEW = {"bombs": 0.001}  # share of the inputs, where it is not alike for all: these take seconds
 _KEPT = 20  # failing inputs of a target
@@ -66,8 +66,8 @@ def attack(name: str, inputs: int, seed: int, failures: Path) -> Count:
                     count.refused += 1
             process.join()
             input_in_work = Path(root) / "space" / "input"
-            if process.exitcode and not input_in_work.exists():
-                raise SystemExit(f"{name} did not start: status {process.exitcode}")
+            if process.exitcode == OURS or (process.exitcode and not input_in_work.exists()):
+                raise SystemExit(f"the campaign itself failed at {name}")
             if process.exitcode:
                 problem = f"the process ended with status {process.exitcode}: a hang or a crash"
                 keep(count, name, problem, input_in_work, failures)

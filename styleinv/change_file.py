@@ -15,7 +15,8 @@ import safetensors.numpy
 from styleinv import files, images
 from styleinv.change import Change, Joint, LayerChange
 from styleinv.errors import InputError
-from styleinv.style_file import Origin
+from styleinv.style_file import Origin, origin_of
+from styleinv.vgg import layer_channels
 
 _FORMAT = "styleinv change 1"
 
@@ -59,8 +60,7 @@ def load(path: Path) -> tuple[dict[int, Change], Origin]:
             )
             for resolution, numbers in header["weights"].items()
         }
-        origin = header["origin"]
-        return changes, Origin(images=tuple(origin.pop("images")), **origin)
+        return changes, origin_of(header["origin"])
     except Exception as error:  # whatever a damaged header provokes, from whichever library
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path} is not a change file of this program: {reason}") from None
@@ -78,7 +78,7 @@ def _layers(
     read = {}
     for layer in layers:
         prefix = f"{resolution}/{layer}"
-        size = tensors[f"{prefix}/gain/original"].size
+        size = layer_channels(layer) + 1
         gain = _joint(tensors, f"{prefix}/gain", (size,))
         read[layer] = LayerChange(gain, _joint(tensors, f"{prefix}/correlation", (size, size)))
     return read

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -87,19 +88,34 @@ def load(path: Path) -> tuple[dict[int, Style], Origin]:
         def moments(prefix, layer):
             return unknown(layer_channels(layer)) if prefix in left_out else _read(tensors, prefix)
 
+        if not all(type(resolution) is int and resolution > 0 for resolution in resolutions):
+            raise ValueError("resolutions that are not whole numbers")
         styles = {
             resolution: Style(resolution, {k: moments(f"{resolution}/{k}", k) for k in layers})
             for resolution in resolutions
         }
-        return styles, Origin(images=tuple(header.pop("images")), **header)
+        return styles, origin_of(header)
     except Exception as error:  # whatever a damaged header provokes, from whichever library
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path} is not a style file of this program: {reason}") from None
 
 
+def origin_of(header: Mapping[str, Any]) -> Origin:
+    """The origin in a header; a ValueError or TypeError for what is none."""
+    origin = Origin(**{**header, "images": tuple(header["images"])})
+    if not all(isinstance(text, str) for name, text in asdict(origin).items() if name != "images"):
+        raise ValueError("an origin that is not in words")
+    for image in origin.images:
+        if not isinstance(image["name"], str) or not isinstance(image["weight"], int | float):
+            raise ValueError("images without name and weight")
+    return origin
+
+
 def _read(tensors: Mapping[str, np.ndarray], prefix: str) -> Moments:
     mean, second, spread = (tensors[f"{prefix}/{name}"] for name in ("mean", "second", "spread"))
-    channels = len(mean)
+    channels = layer_channels(prefix.partition("/")[2])
+    if any(x.dtype != np.float32 for x in (mean, second, spread)):
+        raise ValueError(f"numbers at {prefix} that are not float32")
     if (mean.shape, second.shape, spread.shape) != ((channels,), (channels, channels), (3,)):
         raise ValueError(f"wrong shapes at {prefix}")
     if not all(np.isfinite(x).all() for x in (mean, second, spread)):

@@ -14,7 +14,7 @@ def learned(resolution=64):
     random = np.random.default_rng(0)
 
     def style():
-        features = random.normal(size=(30, 4)) + 1
+        features = random.normal(size=(30, 64)) + 1
         moments = Moments(1.0, features.mean(0), features.T @ features / 30, Spread(*np.zeros(3)))
         return Style(resolution, {"relu1_1": moments, "relu1_2": moments})
 

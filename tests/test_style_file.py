@@ -12,7 +12,7 @@ from styleinv.errors import InputError
 from styleinv.style import Moments, Spread, Style
 from styleinv.style_file import Origin
 
-CHANNELS = {"pixels": 3, "relu1_1": 5, "relu2_1": 7}
+CHANNELS = {"pixels": 3, "relu1_1": 64, "relu2_1": 128}
 ORIGIN = Origin(
     network="vgg19",
     weights="f00d",
@@ -77,7 +77,7 @@ def test_save_writes_plain_safetensors(saved):
     from safetensors import safe_open
 
     with safe_open(saved, framework="numpy") as file:
-        assert file.get_tensor("32/relu2_1/second").shape == (7, 7)
+        assert file.get_tensor("32/relu2_1/second").shape == (128, 128)
         assert json.loads(file.metadata()["styleinv style 1"])["layers"] == list(CHANNELS)
 
 
@@ -148,7 +148,7 @@ def test_load_refuses_a_damaged_file(saved, change, tensors, message):
 def test_load_refuses_wrong_shapes(saved):
     def transpose(header):
         entry = header["16/relu1_1/second"]
-        entry["shape"] = [1, 25]
+        entry["shape"] = [1, 64 * 64]
 
     damage(saved, transpose)
     with pytest.raises(InputError, match=r"wrong shapes at 16/relu1_1"):

@@ -4,14 +4,15 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from fuzzing.styles import LAYERS
+from fuzzing.styles import LAYERS, NARROW
 from fuzzing.target import Target
 from fuzzing.tensors import odd_files
 
 
 def target() -> Target:
     """Files of two layers at one resolution."""
-    return Target(odd_files([_valid()]).map(lambda content: {"change.safetensors": content}), use)
+    files = odd_files([_valid(LAYERS), _valid(NARROW)])
+    return Target(files.map(lambda content: {"change.safetensors": content}), use)
 
 
 def use(folder: Path) -> None:
@@ -30,27 +31,28 @@ def use(folder: Path) -> None:
         resolutions=[32],
     )
     with np.errstate(all="ignore"):  # numbers may be odd, shapes may not
-        foretold = change.predict(changes[32], _style(2))
+        foretold = change.predict(changes[32], _style(2, LAYERS))
     assert {name: len(found.mean) for name, found in foretold.moments.items()} == LAYERS
 
 
-def _style(seed: int):
+def _style(seed: int, layers: dict[str, int]):
     from styleinv.style import Moments, Spread, Style
 
     generator, moments = np.random.default_rng(seed), {}
-    for layer, channels in LAYERS.items():
+    for layer, channels in layers.items():
         features = generator.normal(size=(90, channels)) + 1
         second = features.T @ features / 90
         moments[layer] = Moments(1.0, features.mean(0), second, Spread(*np.zeros(3)))
     return Style(32, moments)
 
 
-def _valid() -> bytes:
+def _valid(layers: dict[str, int]) -> bytes:
     from styleinv import change, change_file, style_file
 
     images = ({"name": "a.png", "sha256": "00", "weight": 1.0},)
     origin = style_file.Origin("vgg19", "f00d", "average", "replicate", "all", images)
-    learned = change.learn((_style(seed), _style(seed + 1), 1.0) for seed in (0, 2, 4))
+    pairs = ((_style(seed, layers), _style(seed + 1, layers), 1.0) for seed in (0, 2, 4))
+    learned = change.learn(pairs)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "change.safetensors"
         change_file.save(path, {32: learned}, origin)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from fuzzing import folders
 
 HUNG = 30  # seconds by the clock after which a reader is taken to hang, and the process ends
+OURS = 3  # exit status for a defect of the campaign itself
 _LONGEST = 5_000  # letters of a line for a person
 TARGETS = ("pictures", "bombs", "manifests", "masks", "styles", "changes", "weights")
 TARGETS += ("journals", "words", "grids")
@@ -63,7 +64,11 @@ def work(name: str, inputs: int, seed: int, root: Path, connection: Connection) 
             folder.rename(kept)
         connection.send((told, kept))
 
-    one()
+    try:
+        one()
+    except BaseException:
+        os.write(watch.stderr, traceback.format_exc().encode())
+        os._exit(OURS)
 
 
 class Watch:
@@ -80,8 +85,7 @@ class Watch:
         os.environ["STYLEINV_CACHE"] = str(space / "cache")
         lay_outside(space)
         os.chdir(space)
-        warnings.simplefilter("error")  # a warning is more than one line
-        self._stderr = os.dup(2)
+        self.stderr = os.dup(2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # for libtiff, which says what it thinks
         self.target = importlib.import_module(f"fuzzing.{name}").target()
         self._guard = Guard()
@@ -93,11 +97,12 @@ class Watch:
 
         before = folders.tree(self._space)
         accepted, problem = False, ""
-        faulthandler.dump_traceback_later(HUNG, exit=True, file=self._stderr)
+        faulthandler.dump_traceback_later(HUNG, exit=True, file=self.stderr)
         _forget_peak()
         resident, start = _memory("VmRSS"), time.process_time()
         try:
-            with self._guard.watching(folder):
+            with warnings.catch_warnings(), self._guard.watching(folder):
+                warnings.simplefilter("error")  # is more than one line
                 self.target.use(folder)
             accepted = True
         except InputError as error:

@@ -93,7 +93,7 @@ def _read_keras(path: Path) -> dict[str, np.ndarray]:
             return
         if item.is_virtual or item.external:
             raise ValueError(f"{name} points to another file")
-        if item.chunks or item.nbytes > size:
+        if item.chunks or item.nbytes + sum(t.nbytes for t in tensors.values()) > size:
             raise ValueError(f"{name} unfolds to {item.nbytes:,} bytes")
         if item.dtype.kind not in "fiu":
             raise ValueError(f"{name} does not hold numbers")

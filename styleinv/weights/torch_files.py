@@ -12,13 +12,15 @@ import math
 import pickle
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import numpy as np
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
+_MOST_AXES = 8
 _STORAGES = {
     "ByteStorage": "|u1",
     "DoubleStorage": "<f8",
@@ -58,8 +60,19 @@ class _Tensor:
                 self.place = place
 
 
+def _ordered(pairs=()) -> OrderedDict:
+    return OrderedDict((_plain(key), value) for key, value in pairs)
+
+
+def _plain(key: Any) -> str | int:
+    """The key, if it is quick to hash: tuples in tuples in tuples, a few bytes, take for ever."""
+    if not isinstance(key, str | int):
+        raise pickle.UnpicklingError("its pickle has a key that is not a name")
+    return key
+
+
 _ALLOWED: dict[str, Any] = {
-    "collections.OrderedDict": OrderedDict,
+    "collections.OrderedDict": _ordered,
     "torch._utils._rebuild_tensor": _Tensor,
     "torch._utils._rebuild_tensor_v2": _Tensor,
     "torch._utils._rebuild_parameter": _Tensor,
@@ -69,9 +82,35 @@ _ALLOWED: dict[str, Any] = {
 }
 
 
+def _with_plain_keys(code: bytes, keys: slice) -> tuple[int, Callable[[Any], None]]:
+    """An opcode that fills a dict from the stack, with a look at the keys."""
+    load = pickle._Unpickler.dispatch[code[0]]
+
+    def checked(unpickler: Any) -> None:
+        for key in unpickler.stack[keys]:
+            _plain(key)
+        load(unpickler)
+
+    return code[0], checked
+
+
 # The unpickler in C sets aside memory for whatever index a file names; the one in Python does not,
 # and these pickles are small.
 class _Unpickler(pickle._Unpickler):
+    dispatch: ClassVar = {
+        **pickle._Unpickler.dispatch,
+        **dict(
+            [
+                _with_plain_keys(pickle.SETITEM, slice(-2, -1)),
+                _with_plain_keys(pickle.SETITEMS, slice(None, None, 2)),
+                _with_plain_keys(pickle.DICT, slice(None, None, 2)),
+            ]
+        ),
+    }
+    # Sets hash, too; and a bytearray is set aside in the length that the file names.
+    for _code in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.BYTEARRAY8):
+        del dispatch[_code[0]]
+
     def __init__(self, file: BinaryIO):
         super().__init__(file)
         self.storages: dict[str, _Storage] = {}
@@ -122,7 +161,7 @@ def _read_legacy(file: BinaryIO, path: Path) -> dict[str, np.ndarray]:
     data = np.memmap(path, np.uint8, mode="r")
     arrays = {}
     for key in _Unpickler(file).load():
-        storage = unpickler.storages.get(key)
+        storage = unpickler.storages.get(str(_plain(key)))
         if storage is None:
             raise ValueError(f"its storage {key!r} belongs to no tensor")
         numel = int.from_bytes(file.read(8), "little")
@@ -175,7 +214,8 @@ def _tensors(state: Any, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]
         storage, offset, size, stride = tensor.place
         flat = arrays[storage.key]
         numbers = [offset, *size, *stride]
-        if not all(type(number) is int and number >= 0 for number in numbers) or 0 in size:
+        plain = all(type(number) is int and number >= 0 for number in numbers)
+        if not plain or 0 in size or len(size) > _MOST_AXES:
             raise ValueError(f"{name} has no sensible shape")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if last >= flat.size or math.prod(size) > flat.size:
