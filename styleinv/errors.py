@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 _LONGEST = 4000  # letters of a message
 
+
 class InputError(ValueError):
     """Something that the user gave (a file, a field, a weight) cannot be used.
 

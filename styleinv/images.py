@@ -86,7 +86,7 @@ def decode_mask(content: bytes, name: str | os.PathLike) -> np.ndarray:
 
 
 def strips(height: int, width: int) -> Iterator[slice]:
-    """The rows of a picture, a megapixel at a time: all at once would take four times the memory."""
+    """The rows of a picture, a megapixel at a time: all at once would take thrice the memory."""
     rows = max(1, _STRIP // width)
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))

@@ -186,10 +186,15 @@ def _convert(color: np.ndarray, source: bytes, target: bytes, space: str = "rgb"
 
     def convert(rows: np.ndarray) -> np.ndarray:
         levels = np.round(rows * 65535).astype(np.uint16)
-        options = {"colorspace": space, "outcolorspace": "rgb"}
-        flags = imagecodecs.CMS.FLAGS.NOOPTIMIZE
-        converted = imagecodecs.cms_transform(levels, source, target, flags=flags, **options)
-        return converted.reshape(*rows.shape[:2], 3) / np.float32(65535)  # of gray, it has four axes
+        converted = imagecodecs.cms_transform(
+            levels,
+            source,
+            target,
+            colorspace=space,
+            outcolorspace="rgb",
+            flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE,
+        )
+        return converted.reshape(*rows.shape[:2], 3) / np.float32(65535)  # gray comes in four axes
 
     return _by_strips(convert, color)
 

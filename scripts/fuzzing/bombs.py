@@ -2,9 +2,10 @@
 
 import zlib
 
+from hypothesis import strategies as st
+
 from fuzzing.pictures import chunk, header, use
 from fuzzing.target import Target
-from hypothesis import strategies as st
 
 _LARGEST = 13_377  # the side of a square of 179 megapixels, the most that Pillow opens
 _CHANNELS = {0: 1, 2: 3, 6: 4}  # of a PNG's kinds of color

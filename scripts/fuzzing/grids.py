@@ -4,10 +4,11 @@ import itertools
 import json
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from fuzzing.target import REQUEST, Target
 from fuzzing.words import VALUES
 from fuzzing.worker import request
-from hypothesis import strategies as st
 
 
 def target() -> Target:
