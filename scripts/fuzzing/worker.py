@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from fuzzing import folders
 
-HUNG = 30  # seconds by the clock after which a reader is taken to hang, and the process ends
+_PATIENCE = 6  # times the seconds of a target, by the clock: then a reader is taken to hang
 OURS = 3  # exit status for a defect of the campaign itself
 _LONGEST = 5_000  # letters of a line for a person
 TARGETS = ("pictures", "bombs", "manifests", "masks", "styles", "changes", "weights")
@@ -96,7 +96,8 @@ class Watch:
 
         before = folders.tree(self._space)
         accepted, problem = False, ""
-        faulthandler.dump_traceback_later(HUNG, exit=True, file=self.stderr)
+        patience = _PATIENCE * self.target.seconds
+        faulthandler.dump_traceback_later(patience, exit=True, file=self.stderr)
         _forget_peak()
         resident, start = _memory("VmRSS"), time.process_time()
         try:
