@@ -73,7 +73,7 @@ def _map(colors: int, scale: int = 1) -> bytes:
 def _files() -> dict[str, Content]:
     gray = saved(Image.fromarray(waves(1)[..., 0]), "PNG")
     files: dict[str, Content] = {"map.png": _map(2), "gray.png": gray}
-    files |= {"large.png": _map(2, 4), "many.png": _map(60, 40)}
+    files |= {"large.png": _map(2, 4), "many.png": _map(60, 20)}
     files |= {"deep.png": bytes(imagecodecs.png_encode(waves(1, np.uint16)[..., 0]))}
     return files | {"pipe.png": Pipe(), "zero.png": Link("/dev/zero")}
 
