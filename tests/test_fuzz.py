@@ -42,10 +42,11 @@ def reads(folder): open("/etc/hostname").close()
 def starts(folder): subprocess.run(["true"])
 def executes(folder): os.system("true")
 def hoards(folder): np.ones(80_000_000)
-def dawdles(folder): any(time.process_time() > end for end in [time.process_time() + 9] * 10**7)
+def dawdles(folder): sum(range(50_000_000))
 
 folder, found = Path("space/input").resolve(), {}
 watch = worker.Watch("journals", folder.parent)
+worker._PATIENCE = 100
 for use in [function for name, function in list(globals().items()) if name.endswith("s")]:
     if getattr(use, "__module__", "") == "__main__":
         folders.clear(folder)
