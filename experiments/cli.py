@@ -8,6 +8,7 @@ Nothing heavy is imported here, so that help and mistakes are answered at once.
 """
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import re
@@ -30,6 +31,7 @@ SHORT = {
     "config.style": "config.dataset.path",
 }
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a name"}
+_source = functools.cache(inspect.getsource)
 
 
 class Flag(NamedTuple):
@@ -152,7 +154,7 @@ def config_by_name(name: str) -> Config:
 def fields(holder: Any, prefix: str = "config") -> Iterator[tuple[str, Any, type, str]]:
     """(full name, value, type, comment) of every field of a config, depth first."""
     types = get_type_hints(type(holder))
-    source = inspect.getsource(type(holder))
+    source = _source(type(holder))
     for field in dataclasses.fields(holder):
         value, name = getattr(holder, field.name), f"{prefix}.{field.name}"
         if dataclasses.is_dataclass(value):

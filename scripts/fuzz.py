@@ -10,16 +10,17 @@ started. Inputs that do not are kept, and the exit status is 1. Needs the packag
 """
 
 import argparse
-import itertools
 import multiprocessing
 import shutil
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # write torch's files
 
 from fuzzing.worker import OURS, TARGETS, Watch, work
 
@@ -42,37 +43,41 @@ class Count:
 
 def attack(name: str, inputs: int, seed: int, failures: Path) -> Count:
     """Gives a target its inputs, in as many processes as it brings down, one after the other."""
-    count, context = Count(), multiprocessing.get_context("spawn")
-    for attempt in itertools.count():
+    count, attempt = Count(), 0
+    while count.inputs < inputs:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as root:
-            receiver, sender = context.Pipe(duplex=False)
             left = inputs - count.inputs
-            arguments = (name, left, seed + 1000 * attempt, Path(root), sender)
-            process = context.Process(target=work, args=arguments)
-            process.start()
-            sender.close()
-            while True:
-                try:
-                    told, kept = receiver.recv()
-                except EOFError:
-                    break
-                count.seconds = max(count.seconds, told.seconds)
-                count.megabytes = max(count.megabytes, told.megabytes)
-                if told.problem:
-                    keep(count, name, told.problem, kept, failures)
-                elif told.accepted:
-                    count.accepted += 1
-                else:
-                    count.refused += 1
-            process.join()
-            input_in_work = Path(root) / "space" / "input"
-            if process.exitcode == OURS or (process.exitcode and not input_in_work.exists()):
-                raise SystemExit(f"the campaign itself failed at {name}")
-            if process.exitcode:
-                problem = f"the process ended with status {process.exitcode}: a hang or a crash"
-                keep(count, name, problem, input_in_work, failures)
-        if not process.exitcode or count.inputs >= inputs:
-            return count
+            status = sit(count, name, left, seed + 1000 * attempt, Path(root), failures)
+        if not status:
+            break
+        attempt += 1
+    return count
+
+
+def sit(count: Count, name: str, inputs: int, seed: int, root: Path, failures: Path) -> int | None:
+    """One process, until it is done or down; its exit status."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(name, inputs, seed, root, sender))
+    process.start()
+    sender.close()
+    with suppress(EOFError):
+        while True:
+            told, kept = receiver.recv()
+            count.seconds = max(count.seconds, told.seconds)
+            count.megabytes = max(count.megabytes, told.megabytes)
+            count.accepted += told.accepted and not told.problem
+            count.refused += not told.accepted and not told.problem
+            if told.problem:
+                keep(count, name, told.problem, kept, failures)
+    process.join()
+    in_work = root / "space" / "input"
+    if process.exitcode == OURS or (process.exitcode and not in_work.exists()):
+        raise SystemExit(f"the campaign itself failed at {name}")
+    if process.exitcode:
+        problem = f"the process ended with status {process.exitcode}: a hang or a crash"
+        keep(count, name, problem, in_work, failures)
+    return process.exitcode
 
 
 def keep(count: Count, name: str, problem: str, folder: Path, failures: Path) -> None:

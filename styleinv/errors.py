@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 _LONGEST = 4000  # letters of a message
 
+
 class InputError(ValueError):
     """Something that the user gave (a file, a field, a weight) cannot be used.
 
@@ -16,19 +17,6 @@ class InputError(ValueError):
     def __str__(self) -> str:
         line = "".join(letter if letter.isprintable() else "?" for letter in super().__str__())
         return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 500]} ... {line[-490:]}"
-
-
-class DiskError(InputError):
-    """A file cannot be written: the disk is full, the folder read-only.
-
-    Attributes:
-        what: which file, and why.
-    """
-
-    def __init__(self, what: str, kept: str = ""):
-        """Says besides what is kept, and how to go on."""
-        super().__init__(f"{what}; {kept}" if kept else what)
-        self.what = what
 
 
 class DiskError(InputError):

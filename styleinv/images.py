@@ -86,7 +86,7 @@ def decode_mask(content: bytes, name: str | os.PathLike) -> np.ndarray:
 
 
 def strips(height: int, width: int) -> Iterator[slice]:
-    """The rows of a picture, a megapixel at a time: all at once would take four times the memory."""
+    """The rows of a picture, a megapixel at a time: all at once would take thrice the memory."""
     rows = max(1, _STRIP // width)
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))
@@ -95,6 +95,12 @@ def strips(height: int, width: int) -> Iterator[slice]:
 def load(content: bytes, name: str | os.PathLike) -> Image.Image:
     """The decoded picture, upright; what cannot be read is an InputError."""
     with readable(name):
+        # A scan of a progressive JPEG may have a hundred bytes, and costs a look at every pixel. By
+        # chance its marker comes once in 65536 bytes.
+        if content.startswith(b"\xff\xd8"):
+            scans = content.count(b"\xff\xda")
+            if scans > 100 + len(content) / 20_000:
+                raise ValueError(f"{scans:,} scans in {len(content):,} bytes")
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
         image.load()
         with suppress(SyntaxError):  # of broken EXIF data: the picture stays as it lies

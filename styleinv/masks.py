@@ -155,8 +155,9 @@ def _read_one(file: MaskFile, shape: tuple[int, int]) -> np.ndarray:
         if here.min() >= _APART:
             names = ", ".join(map(_hex, colors))
             raise InputError(f"{file.path} has no color {file.color}; its colors are {names}")
-        mask = np.empty(levels.shape[:2], np.float32)
-        for rows in images.strips(*levels.shape[:2]):
+        height, width = levels.shape[:2]
+        mask = np.empty((height, width), np.float32)
+        for rows in images.strips(height, width):
             mask[rows] = _nearest(levels[rows], colors) == here.argmin()
     else:
         mask = images.decode_mask(images.read_bytes(file.path), file.path)

@@ -88,9 +88,8 @@ def encode_png(image: np.ndarray, photo: Photo, bits: int = 8) -> bytes:
 
 def _decode(content: bytes, name: str | os.PathLike) -> Photo:
     picture, notes = images.load(content, name), []
-    with suppress(EOFError, SyntaxError):  # of broken frames behind the first
-        if (frames := getattr(picture, "n_frames", 1)) > 1:
-            notes.append(f"only the first of its {frames} frames is kept")
+    if getattr(picture, "is_animated", False):  # to count the frames takes for ever, if so wanted
+        notes.append("only the first of its frames is kept")
     values, bits = _values(content, picture, name)
     translucent = values.shape[2] in (2, 4) and picture.mode != "CMYK"
     values, alpha = (values[..., :-1], _unit(values[..., -1])) if translucent else (values, None)
@@ -186,10 +185,15 @@ def _convert(color: np.ndarray, source: bytes, target: bytes, space: str = "rgb"
 
     def convert(rows: np.ndarray) -> np.ndarray:
         levels = np.round(rows * 65535).astype(np.uint16)
-        options = {"colorspace": space, "outcolorspace": "rgb"}
-        flags = imagecodecs.CMS.FLAGS.NOOPTIMIZE
-        converted = imagecodecs.cms_transform(levels, source, target, flags=flags, **options)
-        return converted.reshape(*rows.shape[:2], 3) / np.float32(65535)  # of gray, it has four axes
+        converted = imagecodecs.cms_transform(
+            levels,
+            source,
+            target,
+            colorspace=space,
+            outcolorspace="rgb",
+            flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE,
+        )
+        return converted.reshape(*rows.shape[:2], 3) / np.float32(65535)  # gray comes in four axes
 
     return _by_strips(convert, color)
 

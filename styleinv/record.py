@@ -11,7 +11,6 @@ import platform
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path

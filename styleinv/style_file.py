@@ -121,7 +121,7 @@ def load(path: Path) -> tuple[dict[int, Style], Origin]:
 def origin_of(header: Mapping[str, Any]) -> Origin:
     """The origin in a header; a ValueError or TypeError for what is none."""
     origin = Origin(**{**header, "images": tuple(header["images"])})
-    if not all(isinstance(text, str) for name, text in asdict(origin).items() if name != "images"):
+    if not all(isinstance(text, str) for name, text in vars(origin).items() if name != "images"):
         raise ValueError("an origin that is not in words")
     for image in origin.images:
         if not isinstance(image["name"], str) or not isinstance(image["weight"], int | float):

@@ -61,6 +61,17 @@ def test_load_refuses_what_is_no_change_file(tmp_path, damage, reason):
         change_file.load(path)
 
 
+def test_load_refuses_another_number_of_channels(tmp_path):
+    def style():
+        moments = Moments(1.0, np.ones(5), np.eye(5), Spread(*np.zeros(3)))
+        return Style(64, {"relu1_1": moments})
+
+    few = change.learn([(style(), style(), 1.0)])
+    change_file.save(tmp_path / "c.safetensors", {64: few}, ORIGIN)
+    with pytest.raises(InputError, match="wrong shapes at 64/relu1_1/gain"):
+        change_file.load(tmp_path / "c.safetensors")
+
+
 def test_load_refuses_a_style_file(tmp_path):
     moments = Moments(1.0, np.ones(2), np.eye(2), Spread(*np.zeros(3)))
     style_file.save(tmp_path / "s.safetensors", {64: Style(64, {"relu1_1": moments})}, ORIGIN)

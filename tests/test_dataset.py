@@ -119,12 +119,16 @@ def test_find_reads_masks_relative_to_the_folder(masks):
         (["file_name", "/etc/hostname"], r"line 2: /etc/hostname is outside of the folder"),
         (["file_name", "a\0.png"], r"line 2: 'a\\x00\.png' is not a file name"),
         (["file_name,mask", "a.png,../m.png"], r"line 2: \.\./m\.png is outside of the folder"),
+        (["file_name,mask_../x", "a.png,"], r"has a column 'mask_\.\./x'; name regions in letters"),
+        (["file_name", "loop.png"], r"loop\.png cannot be read: Too many levels"),
         (["file_name", '"a.png'], r"metadata\.csv is not a UTF-8 CSV file: unexpected end"),
     ],
 )
 def test_find_says_what_is_wrong_with_a_manifest(manifest, lines, message):
+    folder = manifest(*lines)
+    (folder / "loop.png").symlink_to("loop.png")
     with pytest.raises(InputError, match=message):
-        dataset.find(manifest(*lines))
+        dataset.check(dataset.find(folder))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
@@ -140,6 +144,20 @@ def test_find_does_not_follow_a_link_out_of_the_folder(manifest, tmp_path):
     (folder / "link.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(InputError, match=r"link\.png is outside of the folder"):
         dataset.find(folder)
+
+
+def test_find_does_not_follow_a_link_out_of_a_folder_without_a_manifest(pictures, tmp_path):
+    (pictures / "near.png").symlink_to("a.png")
+    assert len(dataset.find(pictures)) == 5
+    (tmp_path / "secret.png").write_bytes((pictures / "a.png").read_bytes())
+    (pictures / "link.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(InputError, match=r"link\.png is a link out of its folder; copy the pic"):
+        dataset.find(pictures)
+
+
+def test_shares_refuses_weights_that_cannot_be_added():
+    with pytest.raises(InputError, match=r"too large to be added; make them smaller"):
+        dataset.shares(items_of(2, [1e308, 1e308]))
 
 
 def test_reweigh_replaces_the_weights():

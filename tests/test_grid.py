@@ -87,6 +87,13 @@ def test_parse_says_what_is_wrong(texts, message):
         grid.parse(texts)
 
 
+def test_parse_finds_the_one_value_of_very_many_that_comes_twice():
+    many = ",".join(map(str, range(20_000)))
+    assert len(grid.parse([f"seed={many}"])[0].values) == 20_000
+    with pytest.raises(InputError, match="has the value 7 twice"):
+        grid.parse([f"seed={many},7"])
+
+
 def slugs(*texts):
     return [point.slug for point in grid.points(grid.parse(texts))]
 

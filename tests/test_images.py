@@ -1,14 +1,16 @@
 """Files of every kind to images and back; resizing."""
 
 import io
+import os
 import struct
 import zlib
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from styleinv import images
+from styleinv import images, photo
 from styleinv.errors import InputError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -35,6 +37,24 @@ def png16(values):
     """A 16-bit PNG of u16[h, w] or u16[h, w, 3]; Pillow writes none in color."""
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     return png(values.shape[1], values.shape[0], 16, 2 if values.ndim == 3 else 0, rows)
+
+
+def eps():
+    return encode(Image.fromarray(COLORS), "EPS")
+
+
+def tiff(mode, value=0):
+    return encode(Image.new(mode, (3, 2), value), "TIFF")
+
+
+def scanned(count):
+    """A progressive JPEG whose last scan comes so many times more."""
+    content = encode(Image.new("L", (64, 64), 128), "JPEG", progressive=True)
+    return content[:-2] + content[content.rindex(b"\xff\xda") : -2] * count + b"\xff\xd9"
+
+
+def read_mask(path):
+    return images.decode_mask(images.read_bytes(path), path)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP"])
@@ -191,6 +211,55 @@ def test_read_names_a_missing_file(tmp_path):
         images.read(tmp_path / "none.png")
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         images.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (os.mkfifo, r"x\.png is a pipe or a device; give a file"),
+        (lambda path: path.symlink_to("/dev/zero"), r"x\.png is a pipe or a device; give a file"),
+        (lambda path: path.symlink_to(path), r"x\.png cannot be read: Too many levels"),
+        (lambda path: path.touch() or os.truncate(path, 1 << 40), r"x\.png has 1,099\.5 GB; make"),
+        (lambda path: path.write_bytes(eps()), r"x\.png is not .*: not an image in a format that"),
+        (lambda path: path.write_bytes(tiff("F", np.nan)), r"x\.png is not .* that are not finite"),
+        (lambda path: path.write_bytes(scanned(200)), r"x\.png is not .*: 206 scans in \S+ bytes"),
+    ],
+    ids=["pipe", "device", "loop", "size", "EPS", "nan", "scans"],
+)
+@pytest.mark.parametrize("read", [images.read, photo.read, read_mask], ids=["", "photo", "mask"])
+def test_read_refuses(tmp_path, read, make, message):
+    make(tmp_path / "x.png")
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("read", [images.read, photo.read])
+def test_read_refuses_a_palette_that_is_missing(tmp_path, read):
+    (tmp_path / "x.png").write_bytes(png(1, 1, 8, 3, b"\0\0"))
+    with pytest.raises(InputError, match=r"x\.png is not a readable image"):
+        read(tmp_path / "x.png")
+
+
+def test_decode_mask_refuses_colors_that_have_no_gray():
+    with pytest.raises(InputError, match="conversion from LAB to RGB not supported"):
+        images.decode_mask(tiff("LAB"), "x.tif")
+
+
+def test_read_refuses_a_name_with_a_nul():
+    with pytest.raises(InputError, match=r"'a\\x00\.png' is not a file name"):
+        images.read("a\0.png")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "P"])
+@pytest.mark.parametrize("read", [images.read, lambda path: photo.read(path).image, read_mask])
+def test_read_gives_the_same_in_strips(tmp_path, monkeypatch, read, mode):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8))
+    profile = imagecodecs.cms_profile("adobergb")
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    image.convert(mode).save(tmp_path / "x", kind, icc_profile=None if mode == "L" else profile)
+    desired = read(tmp_path / "x")
+    monkeypatch.setattr(images, "_STRIP", 7 * 30)
+    np.testing.assert_array_equal(read(tmp_path / "x"), desired)
 
 
 def test_read_gives_the_file(pictures):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleinv import masks
+from styleinv import images, masks
 from styleinv.errors import InputError
 from styleinv.masks import MaskFile
 
@@ -105,6 +105,22 @@ def test_read_gives_gray_masks_as_they_are_and_the_rest(files):
     np.testing.assert_allclose(left[0, 18:23], [1, 1, 128 / 255, 0, 0], rtol=1e-6)
     np.testing.assert_allclose(left + top + rest, 1, atol=1e-6)
     assert rest.dtype == np.float32
+
+
+def test_read_gives_each_position_to_its_nearest_color(tmp_path, monkeypatch):
+    palette = np.array([(r, g, b) for r in (0, 120, 255) for g in (0, 130) for b in (0, 250)])
+    generator = np.random.default_rng(0)
+    there = generator.integers(0, len(palette), (40, 60))
+    levels = np.clip(palette[there] + generator.integers(-9, 10, (40, 60, 3)), 0, 255)
+    levels[:, :30] = palette[there][:, :30]
+    Image.fromarray(np.uint8(levels)).save(tmp_path / "map.png")
+    monkeypatch.setattr(images, "_STRIP", 7 * 60)
+    found = masks.parse([str(tmp_path / "map.png")])
+    assert len(found) == len(palette)
+    for number, color in enumerate(palette):
+        name = "".join(f"{level:02x}" for level in color)
+        actual = masks.read(found, name, (40, 60), "p.jpg")
+        np.testing.assert_array_equal(actual, there == number)
 
 
 @pytest.mark.parametrize(

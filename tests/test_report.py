@@ -18,7 +18,7 @@ from pages import (
 )
 
 from styleinv.errors import InputError
-from styleinv.journal import read_metrics
+from styleinv.journal import read_json, read_metrics
 from styleinv.pages.page import Reference
 from styleinv.pages.report import write_report
 
@@ -196,6 +196,29 @@ def test_write_report_names_the_file_that_is_broken(write_run, references, conte
     problem = "does not exist" if content is None else "is not valid JSON"
     with pytest.raises(InputError, match=re.escape(str(folder / "run.json")) + f" {problem}"):
         write_report(folder, references(1))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[" * 100_000, "run.json is not valid JSON: its lists go too deep"),
+        (b"[1]", "run.json holds no JSON object"),
+        (b"\xff", "run.json is not valid JSON"),
+        (b"{", "run.json is not valid JSON"),
+        (b"9" * 5000, "run.json is not valid JSON"),
+    ],
+)
+def test_read_json_refuses(tmp_path, content, message):
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_json(tmp_path / "run.json")
+
+
+@pytest.mark.parametrize("line", ["[1]", "7", "null", "[" * 100_000])
+def test_read_metrics_refuses_a_line_that_is_no_object(tmp_path, line):
+    (tmp_path / "metrics.jsonl").write_text(f'{{"step": 1}}\n{line}\n{{"step": 3}}\n')
+    with pytest.raises(InputError, match=r"metrics\.jsonl is not valid JSON in line 2"):
+        read_metrics(tmp_path / "metrics.jsonl")
 
 
 def test_read_metrics_ignores_only_a_last_line_cut_short(tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from styleinv import style_file
 from styleinv.errors import InputError
@@ -133,6 +134,12 @@ def of_another_format(header):
         (having("layers", ["relu9_9"]), None, "relu9_9"),
         (having("resolutions", [64]), None, "64/pixels/mean"),
         (having("resolutions", 7), None, "not iterable"),
+        (having("resolutions", ["16"]), None, "resolutions that are not whole numbers"),
+        (having("layers", "pixels"), None, "16/p"),
+        (having("region", 7), None, "an origin that is not in words"),
+        (having("images", [1]), None, "not subscriptable"),
+        (having("images", [{"name": "a.png"}]), None, "weight"),
+        (having("images", [{"name": 1, "weight": 1}]), None, "images without name and weight"),
         (None, lambda data: data[:-4], ""),
         (None, lambda data: data + bytes(4), ""),
         (None, lambda data: data[:-4] + struct.pack("<f", np.nan), "numbers at .*not finite"),
@@ -152,6 +159,20 @@ def test_load_refuses_wrong_shapes(saved):
 
     damage(saved, transpose)
     with pytest.raises(InputError, match=r"wrong shapes at 16/relu1_1"):
+        style_file.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "channels", "message"),
+    [(np.float64, 3, "numbers at 16/pixels that are not float32"), (np.float32, 4, "wrong shapes")],
+)
+def test_load_refuses_tensors_of_another_kind(saved, dtype, channels, message):
+    tensors = safetensors.numpy.load_file(saved)
+    tensors["16/pixels/mean"] = np.ones(channels, dtype)
+    tensors["16/pixels/second"] = np.eye(channels, dtype=dtype)
+    metadata = split(saved)[0]["__metadata__"]
+    saved.write_bytes(safetensors.numpy.save(tensors, metadata))
+    with pytest.raises(InputError, match=message):
         style_file.load(saved)
 
 

@@ -159,6 +159,52 @@ def test_read_is_not_led_to_set_memory_aside(tmp_path, arrays):
     assert readers.read(path) == {}
 
 
+_ENDLESS = b"\x80\x02)" + b"2\x86" * 64  # a tuple of itself and itself, in 130 bytes
+
+
+@pytest.mark.parametrize(
+    ("index", "content", "message"),
+    [
+        (3, b"\x80\x02}(" + _ENDLESS[2:] + b"K\1u.", "has a key that is not a name"),
+        (3, b"\x80\x02}" + _ENDLESS[2:] + b"K\1s.", "has a key that is not a name"),
+        (3, b"\x80\x02(" + _ENDLESS[2:] + b"K\1d.", "has a key that is not a name"),
+        (3, b"\x80\x02ccollections\nOrderedDict\n](](" + _ENDLESS[2:] + b"K\1ee\x85R.", "a key"),
+        (4, b"\x80\x02](" + _ENDLESS[2:] + b"e.", "has a key that is not a name"),
+        (3, b"\x80\x04\x8f(" + _ENDLESS[2:] + b"\x90.", "damaged"),
+        (3, b"\x80\x05\x96" + (1 << 40).to_bytes(8, "little") + b".", "damaged"),
+        (3, b"\x80\x02(ccollections\nOrderedDict\no.", "makes an object as torch never did"),
+    ],
+    ids=["items", "item", "dict", "ordered", "keys", "set", "bytearray", "object"],
+)
+def test_read_refuses_a_pickle_that_takes_for_ever(tmp_path, arrays, index, content, message):
+    path = files.save_legacy(tmp_path / "a.pth", arrays, pickles={index: content})
+    assert_refused(path, message)
+
+
+def test_read_knows_an_ordered_dict_as_python_2_wrote_it(tmp_path, arrays):
+    pairs = [[name, files.tensor(a, str(i))] for i, (name, a) in enumerate(arrays.items())]
+    state = files.Call(files.Global("collections", "OrderedDict"), (pairs,))
+    path = files.save_legacy(tmp_path / "a.pth", arrays, pickles={3: files.dumps(state)})
+    assert_equal(readers.read(path), arrays)
+
+
+def test_read_refuses_a_tensor_of_many_axes(tmp_path):
+    array = np.zeros(8, np.float32)
+    rebuild = files.Global("torch._utils", "_rebuild_tensor")
+    call = files.Call(rebuild, (files.storage(array, "0"), 0, (1,) * 9, (1,) * 9))
+    path = files.save_legacy(tmp_path / "a.pth", {"a": array}, lambda *_: call)
+    assert_refused(path, "has no sensible shape")
+
+
+def test_read_refuses_a_keras_file_that_unfolds(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["real"] = np.zeros(10_000, np.float32)
+        for number in range(100):  # none is ever written, and each is smaller than the file
+            file.create_dataset(f"unwritten {number}", 10_000, np.float32)
+    assert_refused(tmp_path / "a.h5", "unfolds to 40,000 bytes")
+
+
 @pytest.mark.parametrize("keep", [0, 1, 5, 20, 200, 1000, -1, -100])
 @pytest.mark.parametrize("save", [files.save_legacy, files.save_zip])
 def test_read_refuses_a_truncated_torch_file(tmp_path, arrays, save, keep):

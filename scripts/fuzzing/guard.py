@@ -18,7 +18,12 @@ _CHANGING += ("os.chmod", "os.truncate", "os.utime", "shutil.rmtree", "tempfile.
 # What Python itself reads: its libraries and ours, when a function imports them.
 _LIBRARIES = tuple(
     os.path.realpath(path)
-    for path in {sys.prefix, sys.base_prefix, os.path.dirname(os.__file__), Path(__file__).parents[2]}
+    for path in {
+        sys.prefix,
+        sys.base_prefix,
+        os.path.dirname(os.__file__),
+        Path(__file__).parents[2],
+    }
 )
 _SYSTEM = ("/proc/", "/sys/", "/etc/localtime", "/usr/share/zoneinfo")
 

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from fuzzing.edits import edited
 from fuzzing.objects import odd_json
 from fuzzing.target import Target
-from hypothesis import strategies as st
 
 _CONFIG = {"dataset": {"path": "data/anime", "weights": [1.0, 2.0]}, "tv": 0.3, "steps": [80, 80]}
 _RUN = {"status": "finished", "seconds": 3.5, "versions": {"jax": "0.10"}, "started": "2026-01-01"}
@@ -20,7 +21,9 @@ def target() -> Target:
         odd_json(whole).map(str.encode), edited([json.dumps(one).encode() for one in whole])
     )
     line = st.one_of(odd_json([_LINE], 1), odd_json([_LINE], 0), st.text(max_size=9))
-    lines = st.lists(line, max_size=5).map("\n".join).map(lambda text: text.encode("utf-8", "replace"))
+    lines = (
+        st.lists(line, max_size=5).map("\n".join).map(lambda text: text.encode("utf-8", "replace"))
+    )
     rows = st.one_of(lines, edited([f"{json.dumps(_LINE)}\n".encode() * 3]))
     files = st.fixed_dictionaries({"config.json": texts, "run.json": texts, "metrics.jsonl": rows})
     return Target(files, use)

@@ -7,13 +7,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from hypothesis import strategies as st
+from PIL import Image
+
 from fuzzing.edits import edited
 from fuzzing.folders import Content, Link, Pipe, Sparse
 from fuzzing.shapes import HEIGHT, SECRET, WIDTH, saved, waves
 from fuzzing.target import REQUEST, Target
 from fuzzing.worker import request
-from hypothesis import strategies as st
-from PIL import Image
 
 _ODD = {
     "out.png": Link("../../outside/secret.png"),
@@ -32,7 +33,20 @@ _PATHS = ["a.png", "b.png", "sub/c.png", "./a.png", "sub/../b.png", "", ".", "..
 _PATHS += [*_ODD, "up/secret.png", "../../outside/secret.png", "/dev/zero", "/dev/stdin", "~", "\0"]
 _PATHS += ["map.png#ff0000", "zero.png#ff0000", "a" * 5000, "a/" * 3000, "folder.png", "//a.png"]
 _PATHS += ["file:///etc/passwd", "C:\\a.png", "a.png\n", "metadata.csv", "mask.png", "a,b.png"]
-_WEIGHTS = ["1", "0", "0.5", "-1", "nan", "inf", "1e308", "1e-320", "1_0", " 1 ", "0x10", "9" * 5000]
+_WEIGHTS = [
+    "1",
+    "0",
+    "0.5",
+    "-1",
+    "nan",
+    "inf",
+    "1e308",
+    "1e-320",
+    "1_0",
+    " 1 ",
+    "0x10",
+    "9" * 5000,
+]
 _ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "latin-1", "utf-32", "cp1252"]
 
 

@@ -7,20 +7,33 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
+from hypothesis import strategies as st
+from PIL import Image
+
 from fuzzing.edits import edited
 from fuzzing.folders import Content, Link, Pipe
 from fuzzing.shapes import HEIGHT, WIDTH, pngs, saved, waves
 from fuzzing.target import REQUEST, Target
 from fuzzing.worker import request
-from hypothesis import strategies as st
-from PIL import Image
 
 
 def target() -> Target:
     """Words as after `--config.content.masks=`, and the regions asked for."""
-    files = ["map.png", "gray.png", "deep.png", "large.png", "many.png", "odd.png", "pipe.png", "zero.png", ""]
+    files = [
+        "map.png",
+        "gray.png",
+        "deep.png",
+        "large.png",
+        "many.png",
+        "odd.png",
+        "pipe.png",
+        "zero.png",
+        "",
+    ]
     name = st.sampled_from(["", "", "sky=", "sea=", "rest=", "all=", "=", "a=b=", "é=", "mask="])
-    color = st.sampled_from(["", "", "#ff0000", "#0000ff", "#FE0000", "#00", "#xxxxxx", "#ff0000ff"])
+    color = st.sampled_from(
+        ["", "", "#ff0000", "#0000ff", "#FE0000", "#00", "#xxxxxx", "#ff0000ff"]
+    )
     word = st.builds("".join, st.tuples(name, st.sampled_from(files), color))
     words = st.lists(st.one_of(word, word, st.text(max_size=12)), min_size=1, max_size=4)
     regions = st.lists(
@@ -60,8 +73,8 @@ def _map(colors: int, scale: int = 1) -> bytes:
 def _files() -> dict[str, Content]:
     gray = saved(Image.fromarray(waves(1)[..., 0]), "PNG")
     files: dict[str, Content] = {"map.png": _map(2), "gray.png": gray}
-    files |= {"large.png": _map(2, 4), "many.png": _map(60, 40)}
-    files |= {"deep.png": imagecodecs.png_encode(waves(1, np.uint16)[..., 0])}
+    files |= {"large.png": _map(2, 4), "many.png": _map(60, 20)}
+    files |= {"deep.png": bytes(imagecodecs.png_encode(waves(1, np.uint16)[..., 0]))}
     return files | {"pipe.png": Pipe(), "zero.png": Link("/dev/zero")}
 
 

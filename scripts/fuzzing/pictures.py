@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from hypothesis import strategies as st
+
 from fuzzing.edits import edited
 from fuzzing.shapes import others, pngs
 from fuzzing.target import Target
-from hypothesis import strategies as st
 
 _UNFOLDED = 1 << 27  # bytes that a hundred thousand unfold to
 _KINDS = [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"iCCP", b"zTXt", b"iTXt", b"tEXt", b"eXIf"]
@@ -88,7 +89,9 @@ def _chunked(valid: Sequence[bytes]) -> st.SearchStrategy[bytes]:
             ),
             st.just(1),
         ),
-        st.tuples(st.just("add"), st.builds(chunk, st.sampled_from(_KINDS), data), st.integers(1, 9)),
+        st.tuples(
+            st.just("add"), st.builds(chunk, st.sampled_from(_KINDS), data), st.integers(1, 9)
+        ),
         st.tuples(st.just("drop"), st.just(b""), st.integers(1, 9)),
         st.tuples(st.just("data"), st.binary(max_size=8), st.integers(1, 9)),
     )

@@ -4,8 +4,9 @@ import io
 
 import imagecodecs
 import numpy as np
-from fuzzing.folders import Content
 from PIL import Image, PngImagePlugin
+
+from fuzzing.folders import Content
 
 HEIGHT, WIDTH = 16, 24
 SECRET = (1, 2, 3)  # the color of every picture outside
@@ -52,7 +53,7 @@ def pngs() -> list[bytes]:
         saved(rgb.convert("1"), "PNG"),
         saved(rgba, "PNG", save_all=True, append_images=[rgba.rotate(90)], duration=20),
     ]
-    return files + [imagecodecs.png_encode(waves(n, np.uint16)) for n in (1, 2, 3, 4)]
+    return files + [bytes(imagecodecs.png_encode(waves(n, np.uint16))) for n in (1, 2, 3, 4)]
 
 
 def others() -> list[bytes]:

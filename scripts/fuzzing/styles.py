@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+
 from fuzzing.target import Target
 from fuzzing.tensors import odd_files
 

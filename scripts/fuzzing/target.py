@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fuzzing.folders import Content
 from hypothesis.strategies import SearchStrategy
+
+from fuzzing.folders import Content
 
 REQUEST = "request.json"  # of an input that is more than its files
 

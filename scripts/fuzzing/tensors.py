@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from fuzzing.edits import edited
-from fuzzing.objects import odd_json
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
+
+from fuzzing.edits import edited
+from fuzzing.objects import odd_json
 
 _ODD = [np.full(3, np.nan), np.zeros(0), np.zeros(()), np.ones((3, 3)), np.ones((1, 64, 64))]
 _ODD += [np.full((64, 64), np.inf), np.ones(4096), np.array([True])]
@@ -27,9 +28,7 @@ def odd_files(valid: Sequence[bytes]) -> st.SearchStrategy[bytes]:
     return st.one_of(
         edited(valid),
         st.builds(_with_header, st.sampled_from(valid), odd_json([header(c) for c in valid])),
-        st.builds(
-            _with_header, st.sampled_from(valid[:1]), odd_json([header(valid[0])], most=1)
-        ),
+        st.builds(_with_header, st.sampled_from(valid[:1]), odd_json([header(valid[0])], most=1)),
         st.builds(_with_metadata, st.just(valid[0]), odd_json(inner[:1])),
         st.builds(_with_tensors, st.just(valid[0]), st.lists(_EDITS, max_size=3)),
     )
@@ -50,7 +49,7 @@ def _with_metadata(content: bytes, text: str) -> bytes:
     try:
         metadata = {key: json.dumps(value) for key, value in json.loads(text).items()}
     except (AttributeError, RecursionError):
-        metadata = {key: text for key in header(content)["__metadata__"]}
+        metadata = dict.fromkeys(header(content)["__metadata__"], text)
     return _with_header(content, json.dumps(header(content) | {"__metadata__": metadata}))
 
 

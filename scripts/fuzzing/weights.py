@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import weights_files
+from hypothesis import strategies as st
+from weights_files import Built, Call, Global, Persistent
+
 from fuzzing.edits import edited
 from fuzzing.target import Target
-from hypothesis import strategies as st
-
-from tests import weights_files
-from tests.weights_files import Built, Call, Global, Persistent
 
 _OWNED = "touch owned"
 _HOSTILE = [
@@ -39,7 +39,10 @@ def target() -> Target:
     """Valid files hold the first convolution, in each layout that a source has."""
     valid = _valid()
     odd = st.one_of(
-        edited(list(valid.values())), edited([valid["zip"], valid["legacy"]]), _pickles(valid), _zips()
+        edited(list(valid.values())),
+        edited([valid["zip"], valid["legacy"]]),
+        _pickles(valid),
+        _zips(),
     )
     return Target(odd.map(lambda content: {"weights.bin": content}), use)
 
@@ -132,7 +135,22 @@ def _opcodes() -> st.SearchStrategy[bytes]:
     codes = [bytes([code]) for code in range(256)]
     arguments = [b"", b"0\n", b"1\n", b"a\n", b"posix\nsystem\n", b"\x02ab", b"\0", b"\xff" * 4]
     arguments += [(1 << 33).to_bytes(8, "little"), (1 << 30).to_bytes(4, "little"), b"\x02\0\0\0ab"]
-    known = [b"(", b")", b"]", b"}", b"t", b"d", b"s", b"u", b"R", b"b", b"Q", b"2", b"\x86", b"q\0"]
+    known = [
+        b"(",
+        b")",
+        b"]",
+        b"}",
+        b"t",
+        b"d",
+        b"s",
+        b"u",
+        b"R",
+        b"b",
+        b"Q",
+        b"2",
+        b"\x86",
+        b"q\0",
+    ]
     known += [b"h\0", b"\x96" + (1 << 33).to_bytes(8, "little"), b"ctorch\nFloatStorage\n", b"\x8f"]
     known += [b"ccollections\nOrderedDict\n", b"X\1\0\0\0a", b"K\1", b"\x91", b"\x81", b"0", b"e"]
     any_one = st.builds(lambda code, rest: code + rest, *map(st.sampled_from, (codes, arguments)))
@@ -161,7 +179,15 @@ def _zips() -> st.SearchStrategy[bytes]:
     )
     datas = [state, b"little", b"big", b"", bytes(1 << 24), pickle.dumps({}), bytes(256)]
     datas += [array.tobytes() for array in _arrays().values()]
-    names = ["a/data.pkl", "a/byteorder", "a/data/0", "a/data/1", "../owned", "/owned", "b/data.pkl"]
+    names = [
+        "a/data.pkl",
+        "a/byteorder",
+        "a/data/0",
+        "a/data/1",
+        "../owned",
+        "/owned",
+        "b/data.pkl",
+    ]
     members = st.lists(
         st.tuples(
             st.sampled_from(names),

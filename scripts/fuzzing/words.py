@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from fuzzing.target import REQUEST, Target
 from fuzzing.worker import request
-from hypothesis import strategies as st
 
 VALUES = ["1", "0", "-1", "1,2,3", "0.5", "1e999", "nan", "inf", "-inf", "true", "False", "1e308"]
 VALUES += ["none", "all", "(1,2)", "(1,", "[1]", "{}", "()", ",", "1,,2", "1;2", "'", '"a"', "\\"]
@@ -18,17 +19,29 @@ _CONFIGS = ["anime", "transfer", "verify", "anime", "anime", "../x", "__init__",
 
 def target() -> Target:
     """Up to five words; most fields are real, most values are not."""
+    import experiments.validate  # noqa: F401  # heavy, and no part of what is measured
     from experiments import cli
     from styleinv.config import Config
 
-    fields = [f"--{name}" for name, *_ in cli.fields(Config())] + [f"--{name}" for name in cli.SHORT]
+    known = list(cli.fields(Config()))
+    fields = [f"--{name}" for name in [*(name for name, *_ in known), *cli.SHORT]]
     flag = st.one_of(st.sampled_from(fields), st.sampled_from(fields), st.sampled_from(_FLAGS))
-    value = st.one_of(st.sampled_from(["1", "0.5", "true", "1,2", "a"]), st.sampled_from(VALUES), st.text(max_size=12), st.floats().map(str))
+    value = st.one_of(
+        st.sampled_from(["1", "0.5", "true", "1,2", "a"]),
+        st.sampled_from(VALUES),
+        st.text(max_size=12),
+        st.floats().map(str),
+    )
     word = st.builds("{}={}".format, flag, value)
-    word = st.one_of(word, word, word, st.text(max_size=12), flag)
+    shown = st.sampled_from([f"--{name}={_shown(default)}" for name, default, *_ in known])
+    word = st.one_of(word, word, shown, shown, st.text(max_size=12), flag)
     config = st.sampled_from(_CONFIGS).map("--config={}".format)
-    words = st.one_of(st.builds(lambda first, rest: [first, *rest], config, st.lists(word, max_size=4)))
+    words = st.builds(lambda first, rest: [first, *rest], config, st.lists(word, max_size=4))
     return Target(words.map(lambda some: {REQUEST: json.dumps(some).encode()}), use)
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def use(folder: Path) -> None:

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import resource
-import sys
 import time
 import traceback
 import warnings
@@ -16,7 +15,7 @@ from typing import NamedTuple
 
 from fuzzing import folders
 
-HUNG = 30  # seconds by the clock after which a reader is taken to hang, and the process ends
+_PATIENCE = 6  # times the seconds of a target, by the clock: then a reader is taken to hang
 OURS = 3  # exit status for a defect of the campaign itself
 _LONGEST = 5_000  # letters of a line for a person
 TARGETS = ("pictures", "bombs", "manifests", "masks", "styles", "changes", "weights")
@@ -53,7 +52,7 @@ def work(name: str, inputs: int, seed: int, root: Path, connection: Connection) 
         database=None,
         deadline=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[*HealthCheck],  # type: ignore[list-item]
     )
     @hypothesis.given(watch.target.inputs)
     def one(case):
@@ -97,7 +96,8 @@ class Watch:
 
         before = folders.tree(self._space)
         accepted, problem = False, ""
-        faulthandler.dump_traceback_later(HUNG, exit=True, file=self.stderr)
+        patience = _PATIENCE * self.target.seconds
+        faulthandler.dump_traceback_later(patience, exit=True, file=self.stderr)
         _forget_peak()
         resident, start = _memory("VmRSS"), time.process_time()
         try:
@@ -107,7 +107,8 @@ class Watch:
             accepted = True
         except InputError as error:
             line = str(error)
-            problem = "" if line.isprintable() and len(line) <= _LONGEST else f"no line: {line:.200}"
+            plain = line.isprintable() and len(line) <= _LONGEST
+            problem = "" if plain else f"no line: {line:.200}"
         except BaseException:
             problem = traceback.format_exc(limit=-4)
         seconds, megabytes = time.process_time() - start, _memory("VmHWM") - resident
@@ -116,9 +117,10 @@ class Watch:
             problem = problem or f"took {seconds:.1f} seconds"
         if megabytes > self.target.megabytes:
             problem = problem or f"took {megabytes:.0f} MB"
-        changed = before ^ folders.tree(self._space)
         problem = "; ".join(self._guard.broken) or problem
-        return Told(accepted, f"changed {sorted(changed)[:3]}" if changed else problem, seconds, megabytes)
+        if changed := before ^ folders.tree(self._space):
+            problem = f"changed {sorted(changed)[:3]}"
+        return Told(accepted, problem, seconds, megabytes)
 
 
 def lay_outside(space: Path) -> None:

@@ -12,7 +12,7 @@ import math
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 
@@ -60,19 +60,14 @@ class _Tensor:
                 self.place = place
 
 
-def _ordered(pairs=()) -> OrderedDict:
-    return OrderedDict((_plain(key), value) for key, value in pairs)
-
-
-def _plain(key: Any) -> str | int:
-    """The key, if it is quick to hash: tuples in tuples in tuples, a few bytes, take for ever."""
-    if not isinstance(key, str | int):
+def _plain(keys: Iterable[Any]) -> None:
+    """Refuses keys that may be slow to hash: tuples in tuples in tuples take for ever."""
+    if not all(isinstance(key, str | int) for key in keys):
         raise pickle.UnpicklingError("its pickle has a key that is not a name")
-    return key
 
 
 _ALLOWED: dict[str, Any] = {
-    "collections.OrderedDict": _ordered,
+    "collections.OrderedDict": OrderedDict,
     "torch._utils._rebuild_tensor": _Tensor,
     "torch._utils._rebuild_tensor_v2": _Tensor,
     "torch._utils._rebuild_parameter": _Tensor,
@@ -82,34 +77,44 @@ _ALLOWED: dict[str, Any] = {
 }
 
 
-def _with_plain_keys(code: bytes, keys: slice) -> tuple[int, Callable[[Any], None]]:
-    """An opcode that fills a dict from the stack, with a look at the keys."""
-    load = pickle._Unpickler.dispatch[code[0]]
-
-    def checked(unpickler: Any) -> None:
-        for key in unpickler.stack[keys]:
-            _plain(key)
-        load(unpickler)
-
-    return code[0], checked
-
-
 # The unpickler in C sets aside memory for whatever index a file names; the one in Python does not,
 # and these pickles are small.
-class _Unpickler(pickle._Unpickler):
-    dispatch: ClassVar = {
-        **pickle._Unpickler.dispatch,
-        **dict(
-            [
-                _with_plain_keys(pickle.SETITEM, slice(-2, -1)),
-                _with_plain_keys(pickle.SETITEMS, slice(None, None, 2)),
-                _with_plain_keys(pickle.DICT, slice(None, None, 2)),
-            ]
-        ),
-    }
+_InPython: Any = pickle._Unpickler
+
+
+class _Unpickler(_InPython):
+    dispatch: ClassVar = dict(_InPython.dispatch)
     # Sets hash, too; and a bytearray is set aside in the length that the file names.
     for _code in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.BYTEARRAY8):
         del dispatch[_code[0]]
+
+    def load_setitem(self) -> None:
+        _plain(self.stack[-2:-1])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        _plain(self.stack[::2])
+        super().load_setitems()
+
+    def load_dict(self) -> None:
+        _plain(self.stack[::2])
+        super().load_dict()
+
+    def load_reduce(self) -> None:
+        function, arguments = self.stack[-2:]
+        if function is OrderedDict:
+            _plain(key for pairs in arguments for key, _ in pairs)
+        super().load_reduce()
+
+    dispatch |= {
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.DICT[0]: load_dict,
+        pickle.REDUCE[0]: load_reduce,
+    }
+
+    def _instantiate(self, klass: Any, args: Any) -> None:
+        raise pickle.UnpicklingError("its pickle makes an object as torch never did")
 
     def __init__(self, file: BinaryIO):
         super().__init__(file)
@@ -161,7 +166,8 @@ def _read_legacy(file: BinaryIO, path: Path) -> dict[str, np.ndarray]:
     data = np.memmap(path, np.uint8, mode="r")
     arrays = {}
     for key in _Unpickler(file).load():
-        storage = unpickler.storages.get(str(_plain(key)))
+        _plain([key])
+        storage = unpickler.storages.get(key)
         if storage is None:
             raise ValueError(f"its storage {key!r} belongs to no tensor")
         numel = int.from_bytes(file.read(8), "little")
