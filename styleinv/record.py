@@ -143,8 +143,9 @@ class Record:
                 f"{folder} holds a run that is damaged ({reason}); name a new folder"
             ) from error
         first = (last.number if last else 0) + 1
-        self._events = Events(folder, first) if events else None
+        self._events = None
         try:
+            self._events = Events(folder, first) if events else None
             self._status("running")
         except DiskError:
             self.__exit__()
