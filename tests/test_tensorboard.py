@@ -76,8 +76,7 @@ def test_events_on_a_full_disk_are_answered_and_closed(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
         with pytest.raises(DiskError, match="tensorboard cannot be written: File too large"):
-            for step in range(1000):  # until there is more than fits into memory
-                events.scalars({"loss": 1.0}, step)
+            events.scalars({f"loss{i}": 1.0 for i in range(1000)}, 1)  # more than a buffer
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     events.close()
