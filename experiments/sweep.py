@@ -69,7 +69,7 @@ def execute(request: cli.Request) -> int:
     jobs, configs = plan(request, name, points, folder)
     belongs(folder, name, request.config, list(points))
     lock.refuse_held(folder)
-    run = engine_of(request)
+    run = engine_of(request, len(jobs))
     commands = {job.slug: command_of(job) for job in jobs}
     facts = {k: {"values": point.values, "command": commands[k]} for k, point in points.items()}
     with interruptible() as stop, lock.hold(folder):
@@ -152,8 +152,8 @@ def by_shape(jobs: "Sequence[Job]", configs: "dict[str, Config]") -> "list[Job]"
     return [job for group in order.values() for job in group]
 
 
-def engine_of(request: cli.Request) -> "Engine":
-    """Where the cells run, ready to begin."""
+def engine_of(request: cli.Request, cells: int) -> "Engine":
+    """Where so many cells, counting those that are done, run; ready to begin."""
     from experiments.sweeps.engines import batch, cluster, here, pool
 
     (name,) = request.extra.get("engine", ("local",))
@@ -168,7 +168,7 @@ def engine_of(request: cli.Request) -> "Engine":
         raise InputError(f"--address (={address}) is for --engine=ray")
     if together:
         return batch.engine(together)
-    return pool.engine(workers) if workers else here.run
+    return pool.engine(min(workers, cells)) if workers else here.run
 
 
 def number_of(request: cli.Request, flag: str) -> int:
