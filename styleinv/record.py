@@ -86,6 +86,8 @@ def kept(folder: Path) -> str:
     if finished(folder):
         return "its results are kept"
     steps = checkpoints.last_number(folder / "checkpoints")
+    if not steps and any(folder.glob("parts/part-*")):
+        return "what was measured is kept"
     return f"{steps} steps are kept" if steps else "no step is kept yet"
 
 
