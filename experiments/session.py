@@ -126,11 +126,10 @@ def execute(
     settings = asdict(config)
     folder = request.workdir or record.default_folder(experiment.name, request.name)
     record.belongs(folder, settings)
+    patience = PATIENCE if stop else 0
+    lock.refuse_held(folder, patience)
     if record.finished(folder) and (folder / "report.html").is_file():
         return _already(folder)
-    patience = PATIENCE if stop else 0
-    if not patience:
-        lock.refuse_held(folder)
     if config.tensorboard:
         tensorboard.require()
     found = experiment.find(config)

@@ -69,7 +69,7 @@ def execute(request: cli.Request) -> int:
     jobs, configs = plan(request, name, points, folder)
     belongs(folder, name, request.config, list(points))
     lock.refuse_held(folder)
-    run = engine_of(request)
+    run = engine_of(request, len(jobs))
     commands = {job.slug: command_of(job) for job in jobs}
     facts = {k: {"values": point.values, "command": commands[k]} for k, point in points.items()}
     with interruptible() as stop, lock.hold(folder):
@@ -152,8 +152,8 @@ def by_shape(jobs: "Sequence[Job]", configs: "dict[str, Config]") -> "list[Job]"
     return [job for group in order.values() for job in group]
 
 
-def engine_of(request: cli.Request) -> "Engine":
-    """Where the cells run, ready to begin."""
+def engine_of(request: cli.Request, cells: int) -> "Engine":
+    """Where so many cells, counting those that are done, run; ready to begin."""
     import jax
 
     from experiments.sweeps.engines import batch, cluster, devices, here, pool
@@ -171,7 +171,7 @@ def engine_of(request: cli.Request) -> "Engine":
     if together:
         return batch.engine(together)
     if workers:
-        return pool.engine(workers)
+        return pool.engine(min(workers, cells))
     found = jax.local_devices()
     several = len(found) > 1 and not request.config.network.split  # which takes them all itself
     return devices.engine(found) if several else here.run

@@ -1,6 +1,7 @@
 """Disturbs runs in every way a machine knows, and says whether anything was lost.
 
     python scripts/faults.py kills --times 30
+    python scripts/faults.py instants --times 1000
     python scripts/faults.py full_disks --times 12      (where one may mount: as root)
     python scripts/faults.py read_only --times 12
 
@@ -19,11 +20,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.campaign.commands import COMMANDS
+from scripts.campaign.copies import every_instant
 from scripts.campaign.disks import full_disks, read_only_folders
 from scripts.campaign.kills import campaign
 from scripts.campaign.life import Life
 
-KINDS = {"kills": campaign, "full_disks": full_disks, "read_only": read_only_folders}
+KINDS = {
+    "kills": campaign,
+    "instants": every_instant,
+    "full_disks": full_disks,
+    "read_only": read_only_folders,
+}
 
 
 def main() -> int:

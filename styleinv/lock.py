@@ -60,10 +60,16 @@ def hold(
         lock.release()
 
 
-def refuse_held(folder: Path) -> None:
-    """Raises an InputError if another holds the lock of a folder; for an early answer."""
+def refuse_held(folder: Path, patience: float = 0) -> None:
+    """Raises an InputError if another holds the lock of a folder: for an early answer.
+
+    The file of a process that was killed goes, where it can be removed.
+
+    Args:
+        patience: as for `hold`.
+    """
     if (folder / LOCK).exists():
-        with hold(folder):
+        with suppress(DiskError), hold(folder, patience):
             pass
 
 

@@ -88,6 +88,8 @@ def kept(folder: Path) -> str:
     if finished(folder):
         return "its results are kept"
     steps = checkpoints.last_number(folder / "checkpoints")
+    if not steps and any(folder.glob("parts/part-*")):
+        return "what was measured is kept"
     return f"{steps} steps are kept" if steps else "no step is kept yet"
 
 
@@ -145,8 +147,9 @@ class Record:
                 f"{folder} holds a run that is damaged ({reason}); name a new folder"
             ) from error
         first = (last.number if last else 0) + 1
-        self._events = Events(folder, first) if events else None
+        self._events = None
         try:
+            self._events = Events(folder, first) if events else None
             self._status("running")
         except DiskError:
             self.__exit__()

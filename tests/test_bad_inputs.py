@@ -574,20 +574,21 @@ def stopped(tmp_path, pictures):
     settings = json.loads(own_config(tmp_path))
     with record.Record(tmp_path / "run", settings, {}) as run:
         for step in (1, 2):
-            line = {"seed_index": 0, "stage": 0, "stage_step": step, "loss": 1.0, "values": {}}
+            line = {"picture": 0, "stage": 0, "stage_step": step, "loss": 1.0, "values": {}}
             run.step(step, line)
             run.checkpoint(step, 0, Position(0, step, [np.ones(5, np.float32)]))
     return tmp_path / "run"
 
 
-def empty_checkpoint(folder):
-    for path in (folder / "checkpoints" / "2").rglob("*"):
+def empty_checkpoints(folder):
+    for path in (folder / "checkpoints").rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
 
 
 def drop_leaves(folder):
-    shutil.rmtree(folder / "checkpoints" / "2" / "leaves")
+    for number in "12":
+        shutil.rmtree(folder / "checkpoints" / number / "leaves")
 
 
 def break_metrics(folder):
@@ -595,7 +596,7 @@ def break_metrics(folder):
     (folder / "metrics.jsonl").write_text(f"{first[:9]}}}\n{second}\n")
 
 
-@pytest.mark.parametrize("damage", [empty_checkpoint, drop_leaves, break_metrics])
+@pytest.mark.parametrize("damage", [empty_checkpoints, drop_leaves, break_metrics])
 def test_a_stopped_run_that_is_damaged_is_refused(attempt, tmp_path, stopped, damage):
     damage(stopped)
     message = r"run holds a run that is damaged \(\w+\); name a new folder"

@@ -181,6 +181,22 @@ def test_sweep_worker_that_always_dies_is_a_failed_cell(tmp_path):
     assert "--config=NAME is missing" in found["b"].reason
 
 
+@pytest.mark.parametrize(
+    ("cores", "workers", "shares"),
+    [
+        ({0, 1}, 2, [[0], [1]]),
+        ({2, 3, 5, 7, 9}, 2, [[2, 3], [5, 7]]),  # as many for each: a cell is the same in both
+        ({4, 6}, 3, [[4], [6], [4]]),
+        ({1, 2, 3}, 1, [[1, 2, 3]]),
+    ],
+)
+def test_shares_are_equal(monkeypatch, cores, workers, shares):
+    from experiments.sweeps.engines import pool
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
+    assert pool._shares(workers) == shares
+
+
 @pytest.fixture
 def nodes():
     """A Ray cluster of two nodes on this machine: its environment, and what kills the second."""

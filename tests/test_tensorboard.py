@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from styleinv import images, tensorboard
-from styleinv.errors import InputError
+from styleinv.errors import DiskError, InputError
 
 
 def read_events(folder):
@@ -67,6 +67,19 @@ def test_events_of_a_resumed_run_purge_what_comes_again(tmp_path):
         if event.WhichOneof("what") == "session_log"
     ]
     assert 3 in starts
+
+
+def test_events_on_a_full_disk_are_answered_and_closed(tmp_path):
+    resource = pytest.importorskip("resource")
+    events = tensorboard.Events(tmp_path, 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(DiskError, match="tensorboard cannot be written: File too large"):
+            events.scalars({f"loss{i}": 1.0 for i in range(1000)}, 1)  # more than a buffer
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    events.close()
 
 
 def test_require_says_how_to_install(monkeypatch, tmp_path):

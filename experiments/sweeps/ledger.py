@@ -67,10 +67,11 @@ class Ledger:
 
     def is_done(self, slug: str) -> bool:
         """Whether the cell came to its end, as its own folder says."""
-        from styleinv import record
+        from styleinv import files, record
 
         folder = self.folder / "cells" / slug
-        return record.finished(folder) and (folder / "report.html").is_file()
+        closed = (folder / "report.html").is_file() and not (folder / files.LOCK).exists()
+        return closed and record.finished(folder)
 
     def note(self, outcome: "Outcome") -> None:
         """What became of a cell, kept at once."""

@@ -22,7 +22,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def engine(workers: int) -> Engine:
-    """An engine of so many processes, each with its share of the cores."""
+    """An engine of so many processes at most, each with its share of the cores."""
     return partial(_run, workers)
 
 
@@ -53,7 +53,7 @@ class _Worker:
 def _run(workers: int, jobs: Sequence[Job], stop: Callable[[], int]) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")  # a fork would copy JAX's threads half
     told = context.RawValue("i", 0)  # without a lock, which a killed process would keep
-    shares = _shares(min(workers, len(jobs)))
+    shares = _shares(workers)[: len(jobs)]
     crew = [_Worker(context, told, cores) for cores in shares]
     left, tries = deque(jobs), Counter()
     try:
@@ -101,11 +101,16 @@ def _signals_held():
 
 
 def _shares(workers: int) -> list[list[int]]:
-    """The cores of each worker, as even as they go; none where they cannot be chosen."""
+    """The cores of each worker, equally many; none where they cannot be chosen.
+
+    XLA adds in an order that depends on how many there are. So a cell comes to the same bits
+    whichever worker has it, and however many cells are left when a sweep goes on.
+    """
     if not hasattr(os, "sched_getaffinity"):
         return [[] for _ in range(workers)]
     cores = sorted(os.sched_getaffinity(0))
-    return [cores[i::workers] or [cores[i % len(cores)]] for i in range(workers)]
+    each = max(1, len(cores) // workers)
+    return [[cores[(i * each + j) % len(cores)] for j in range(each)] for i in range(workers)]
 
 
 def _work(pipe: Connection, told, cores: Sequence[int], parent: int) -> None:
