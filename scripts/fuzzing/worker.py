@@ -66,7 +66,7 @@ def work(name: str, inputs: int, seed: int, root: Path, connection: Connection) 
     try:
         one()
     except BaseException:
-        os.write(watch.stderr, traceback.format_exc().encode())
+        os.write(watch.stderr, traceback.format_exc()[:4000].encode())
         os._exit(OURS)
 
 
