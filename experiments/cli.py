@@ -8,13 +8,13 @@ Nothing heavy is imported here, so that help and mistakes are answered at once.
 """
 
 import dataclasses
-import functools
 import importlib
 import inspect
 import re
 import shlex
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args, get_type_hints
@@ -31,7 +31,6 @@ SHORT = {
     "config.style": "config.dataset.path",
 }
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a name"}
-_source = functools.cache(inspect.getsource)
 
 
 class Flag(NamedTuple):
@@ -149,6 +148,9 @@ def config_names() -> list[str]:
 def config_by_name(name: str) -> Config:
     """The config of configs/NAME.py."""
     return importlib.import_module(f"configs.{name}").get_config()
+
+
+_source = cache(inspect.getsource)
 
 
 def fields(holder: Any, prefix: str = "config") -> Iterator[tuple[str, Any, type, str]]:

@@ -3,7 +3,8 @@
 It follows Hugging Face's imagefolder: a column `file_name`, relative to the folder, and optionally
 `weight` (a number, 1 where absent), `mask` (a gray image of the same size, white inside; or
 `map.png#rrggbb`, the positions of one color), `mask_NAME` for any number of named regions, and
-`original` (the photograph that a filter made the picture of).
+`original` (the photograph that a filter made the picture of). All files lie in the folder, with
+links followed.
 """
 
 import csv

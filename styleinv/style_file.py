@@ -124,8 +124,11 @@ def origin_of(header: Mapping[str, Any]) -> Origin:
     if not all(isinstance(text, str) for name, text in vars(origin).items() if name != "images"):
         raise ValueError("an origin that is not in words")
     for image in origin.images:
-        if not isinstance(image["name"], str) or not isinstance(image["weight"], int | float):
-            raise ValueError("images without name and weight")
+        plain = isinstance(image, dict) and all(
+            isinstance(value, str | int | float) for value in image.values()
+        )
+        if not plain:
+            raise ValueError("images that are not told of in texts and numbers")
     return origin
 
 

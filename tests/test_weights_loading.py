@@ -328,3 +328,10 @@ def test_import_needs_numpy_only():
     root = Path(__file__).parents[1]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_selftest_refuses_what_is_too_large_to_be_compared(noise):
+    one = prefix(noise, 1)
+    kernels = {name: kernel * np.float32(1e25) for name, kernel in one.kernels.items()}
+    with pytest.raises(InputError, match=r"conv1_1 have similarity 0\.000"):
+        selftest.check(replace(one, kernels=kernels, family="original"))

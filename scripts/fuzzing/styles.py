@@ -32,7 +32,8 @@ def use(folder: Path) -> None:
     assert np.shape(moments.mean) == (64,)
     assert np.shape(moments.second) == (64, 64)
     assert np.isfinite(moments.second).all()
-    assert all(f"{image['name']}" and float(image["weight"]) for image in origin.images)
+    for image in origin.images:
+        assert all(isinstance(value, str | int | float) for value in image.values())
 
 
 def _valid(layers: dict[str, int]) -> bytes:

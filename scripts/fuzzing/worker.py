@@ -66,7 +66,7 @@ def work(name: str, inputs: int, seed: int, root: Path, connection: Connection) 
     try:
         one()
     except BaseException:
-        os.write(watch.stderr, traceback.format_exc().encode())
+        os.write(watch.stderr, traceback.format_exc()[:4000].encode())
         os._exit(OURS)
 
 
@@ -94,8 +94,7 @@ class Watch:
     def __call__(self, folder: Path) -> Told:
         from styleinv.errors import InputError
 
-        before = folders.tree(self._space)
-        accepted, problem = False, ""
+        before, accepted, problems = folders.tree(self._space), False, []
         patience = _PATIENCE * self.target.seconds
         faulthandler.dump_traceback_later(patience, exit=True, file=self.stderr)
         _forget_peak()
@@ -107,20 +106,20 @@ class Watch:
             accepted = True
         except InputError as error:
             line = str(error)
-            plain = line.isprintable() and len(line) <= _LONGEST
-            problem = "" if plain else f"no line: {line:.200}"
+            if not line.isprintable() or len(line) > _LONGEST:
+                problems.append(f"no line for a person: {line!r:.200}")
         except BaseException:
-            problem = traceback.format_exc(limit=-4)
+            problems.append(traceback.format_exc(limit=-4))
         seconds, megabytes = time.process_time() - start, _memory("VmHWM") - resident
         faulthandler.cancel_dump_traceback_later()
+        problems += self._guard.broken
         if seconds > self.target.seconds:
-            problem = problem or f"took {seconds:.1f} seconds"
+            problems.append(f"took {seconds:.1f} seconds")
         if megabytes > self.target.megabytes:
-            problem = problem or f"took {megabytes:.0f} MB"
-        problem = "; ".join(self._guard.broken) or problem
+            problems.append(f"took {megabytes:.0f} MB")
         if changed := before ^ folders.tree(self._space):
-            problem = f"changed {sorted(changed)[:3]}"
-        return Told(accepted, problem, seconds, megabytes)
+            problems.append(f"changed {sorted(changed)[:3]}")
+        return Told(accepted, "; ".join(problems), seconds, megabytes)
 
 
 def lay_outside(space: Path) -> None:

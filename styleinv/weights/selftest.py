@@ -42,14 +42,14 @@ class Report(NamedTuple):
         )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is reported
 def check(weights: Weights) -> Report:
     """Run the self-test.
 
     Raises:
       InputError: if an activation is not plausible, or the fingerprint of the family is missed.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported below
-        activations = _activations(weights)
+    activations = _activations(weights)
     for name, activation in activations.items():
         alive = np.mean(activation > 0)
         if not np.isfinite(activation).all() or not 0.001 < alive < 0.999:
@@ -64,7 +64,7 @@ def check(weights: Weights) -> Report:
         if name in activations
     }
     for name, value in similarity.items():
-        if value < _ALIKE:
+        if not value >= _ALIKE:  # nor if it is not a number
             raise InputError(
                 f"the weights {weights.name} fail the self-test: the activations of {name} have "
                 f"similarity {value:.3f} to those stored, not 1; the file or its preprocessing "
