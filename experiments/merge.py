@@ -102,7 +102,9 @@ def execute(request: Request) -> None:
 
 def refuse_unlike(one: Read, other: Read) -> None:
     """Raises an InputError unless both were measured alike; names both."""
-    rows: list[tuple] = [(field, getattr(one.origin, field), getattr(other.origin, field)) for field in _ALIKE]
+    rows: list[tuple] = [
+        (field, getattr(one.origin, field), getattr(other.origin, field)) for field in _ALIKE
+    ]
     if "all" in (one.origin.region, other.origin.region):  # without masks, it says nothing
         rows = [row for row in rows if row[0] != "propagation"]
     resolutions = [", ".join(map(str, each.styles)) for each in (one, other)]

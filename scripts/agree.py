@@ -60,16 +60,9 @@ def passes(count: int, resolution: int) -> None:
                 free.bind(("127.0.0.1", 0))
                 address = f"--coordinator=127.0.0.1:{free.getsockname()[1]}"
             launch = [address, f"--processes={processes}"] if processes > 1 else []
-            running = [
-                run(
-                    source,
-                    home / name,
-                    words + launch + ([f"--process={k}"] if launch else []),
-                    devices,
-                )
-                for k in range(processes)
-            ]
-            assert not any([process.wait() for process in running])
+            each = [[f"--process={k}"] for k in range(processes)] if launch else [[]]
+            running = [run(source, home / name, [*words, *launch, *own], devices) for own in each]
+            assert {process.wait() for process in running} == {0}
             found[name], _ = style_file.load(home / name / "style.safetensors")
         first = found.pop("one device")
         for name, styles in found.items():
@@ -108,9 +101,8 @@ def drift(count: int, size: int = 50) -> None:
     rows = np.concatenate(every)
     second = rows.T @ rows / count
     for name, value in (("the pass", moments.second), ("a float32 sum", running / count)):
-        print(
-            f"{count} images, {name}: second moment off by {float(abs(value / second - 1).max()):.1e}"
-        )
+        worst = float(abs(value / second - 1).max())
+        print(f"{count} images, {name}: second moment off by {worst:.1e}")
 
 
 def main() -> None:

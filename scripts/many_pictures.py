@@ -17,8 +17,8 @@ def pictures(count: int, sides: Sequence[int] = (48, 64, 80)) -> Iterator[Path]:
         folder = Path(name) / "pictures"
         folder.mkdir()
         for k in range(count):
-            size = tuple(int(side) for side in generator.choice(sides, 2))
+            width, height = map(int, generator.choice(sides, 2))
             coarse = generator.integers(0, 256, (6, 6, 3), np.uint8)
-            image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+            image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
             image.save(folder / f"{k:06}.jpg", quality=85)
         yield folder

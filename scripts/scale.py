@@ -32,7 +32,7 @@ from styleinv.batches import stack
 from styleinv.manifest import Item
 from styleinv.measuring import batch_size, measure_items
 from styleinv.part import Part
-from styleinv.sample import Plan, read_sample
+from styleinv.sample import Plan, Sample, read_sample
 from styleinv.sums import Sums
 from styleinv.vgg import PIXELS, VGG
 
@@ -97,14 +97,14 @@ def forward(network: VGG, images: jax.Array, layers: tuple[str, ...]) -> dict[st
 
 def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
     """Images per second of the pass, of its device step, and of the forward pass, turn by turn."""
-    network = load_network()
     mesh = batch_moments.mesh_of(jax.local_devices())
+    network = batch_moments.to_all(mesh, load_network())
     for resolution in resolutions:
         plan = plan_of(network, resolution)
         size = batch_size(plan)
         with pictures(size * batches, [64]) as folder:
             items = dataset.shares(dataset.find(folder))
-            samples = [read_sample(k, item, plan) for k, item in enumerate(items)]
+            samples = [_load(items, plan, k) for k in range(len(items))]
             every = [
                 stack(samples[k : k + size], np.ones(size), resolution, plan.layers, size)
                 for k in range(0, len(samples), size)
@@ -162,8 +162,10 @@ def load_only(count: int, resolution: int) -> None:
                 print(f"{workers}: threads {threads:.0f}, processes {processes:.0f} images/s")
 
 
-def _load(items: Sequence[Item], plan: Plan, index: int):
-    return read_sample(index, items[index], plan)
+def _load(items: Sequence[Item], plan: Plan, index: int) -> Sample:
+    found = read_sample(index, items[index], plan)
+    assert isinstance(found, Sample)
+    return found
 
 
 def main() -> None:

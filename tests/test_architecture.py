@@ -54,7 +54,7 @@ ARROWS = {
     "compilation": {"weights.cache"},
     "loader": set(),
     "sample": {"dataset", "images", "manifest", "masks", "regions", "vgg"},
-    "batch_moments": {"vgg"},
+    "batch_moments": {"convolution", "vgg"},
     "batches": {"batch_moments", "sample", "vgg"},
     "sums": {"batch_moments", "style", "vgg"},
     "part": {"files", "images", "sums"},
