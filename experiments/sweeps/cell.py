@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from experiments import cli, session
 from experiments.validate import network_layers
 from styleinv.config import Config
-from styleinv.errors import InputError
+from styleinv.errors import DiskError, InputError
 
 if TYPE_CHECKING:
     from styleinv.minimize import Step
@@ -56,6 +56,7 @@ class Outcome(NamedTuple):
         compiled: functions that had to be compiled for it.
         read: functions that came from the cache on disk.
         notes: what the run warned of.
+        unwritten: the file that it had no room for, and why; it is stopped then.
     """
 
     slug: str
@@ -66,6 +67,7 @@ class Outcome(NamedTuple):
     compiled: int = 0
     read: int = 0
     notes: tuple[str, ...] = ()
+    unwritten: str = ""
 
 
 class Runner:
@@ -120,7 +122,7 @@ class Runner:
     def _attempt(self, job: Job, stop: Callable[[], int], step: "Step | None") -> Outcome:
         begun = time.monotonic()
         error_file = Path(job.folder, "error.txt")
-        reason = trace = ""
+        reason = trace = unwritten = ""
         try:
             error_file.unlink(
                 missing_ok=True
@@ -129,9 +131,12 @@ class Runner:
             found = experiment(job.experiment)
             signal = session.execute(found, request, self._load, stop, step)
             status = "stopped" if signal else "finished"
+        except DiskError as error:
+            status, unwritten = "stopped", error.what
         except Exception as error:
             status, reason, trace = "failed", reason_of(error), traceback.format_exc()
-        return Outcome(job.slug, status, reason, trace, time.monotonic() - begun)
+        seconds = time.monotonic() - begun
+        return Outcome(job.slug, status, reason, trace, seconds, unwritten=unwritten)
 
     def _load(self, config: Config) -> "tuple[VGG, dict[str, Any]]":
         """The network that the cell before had, if it is the same."""
