@@ -186,7 +186,11 @@ def number_of(request: cli.Request, flag: str) -> int:
 
 
 def carry_out(run: "Engine", jobs: "Sequence[Job]", ledger: Ledger, done: int, total: int, stop):
-    """Runs the cells and keeps what becomes of them; the number of those that failed."""
+    """Runs the cells and keeps what becomes of them; the number of those that failed.
+
+    Raises:
+        DiskError: at the first that cannot write.
+    """
     from styleinv import progress
 
     failed, said = 0, set()
@@ -194,6 +198,8 @@ def carry_out(run: "Engine", jobs: "Sequence[Job]", ledger: Ledger, done: int, t
         bar.skip(done)
         for outcome in run(jobs, stop):
             ledger.note(outcome)
+            if outcome.unwritten:  # nor would the cells after it have room
+                raise DiskError(outcome.unwritten)
             for note in outcome.notes:
                 if note not in said:
                     said.add(note)

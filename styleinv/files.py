@@ -40,13 +40,20 @@ def write(path: Path, content: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Puts a file, or the names in a folder, on the disk, where the system can do that."""
-    with suppress(OSError):  # Windows opens no folder, and some network disks sync none
+    """Puts a file, or the names in a folder, on the disk, where the system can do that.
+
+    Raises:
+        DiskError: if it is full or broken, which network disks say no earlier.
+    """
+    try:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+    except OSError as error:  # otherwise: Windows opens no folder, and some disks sync none
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise DiskError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,16 +30,18 @@ class Events:
     def __init__(self, folder: Path, first_step: int):
         require()
         from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        from tensorboardX.proto import event_pb2
 
+        proto: Any = event_pb2  # its names are made when it is imported
         self._folder, self._flushed = folder / "tensorboard", time.monotonic()
-        self._event = Event
+        self._event = proto.Event
         try:
             self._folder.mkdir(exist_ok=True)
             self._writer = EventsWriter(str(self._folder / "events"))
         except OSError as error:
             raise self._refused(error) from None
-        self._add(first_step, session_log=SessionLog(status=SessionLog.START))
+        started = proto.SessionLog(status=proto.SessionLog.START)
+        self._add(first_step, session_log=started)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """One curve for each name."""

@@ -131,6 +131,32 @@ def test_sweep_defect_in_a_cell_does_not_stop_the_rest(run, monkeypatch, tmp_pat
     assert "Traceback" in (tmp_path / "sweep/cells/seed-0/error.txt").read_text()
 
 
+def test_sweep_on_a_full_disk_ends_there_and_goes_on(run, monkeypatch, tmp_path, capsys):
+    from styleinv.checkpoints import Checkpoints
+    from styleinv.errors import DiskError
+
+    save, times = Checkpoints.save, []
+
+    def full(self, checkpoint):
+        times.append(checkpoint.number)
+        if len(times) == 2:  # of the second cell
+            raise DiskError("the checkpoint cannot be written: No space left on device")
+        save(self, checkpoint)
+
+    monkeypatch.setattr(Checkpoints, "save", full)
+    status, rows = run("seed=0,1,2")
+    assert status == 2
+    assert [row["status"] for row in rows] == ["finished", "interrupted", "waiting"]
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(
+        "error: the checkpoint cannot be written: No space left on device; 1 of 3 cells are kept; "
+        "to go on once it can be: python -m experiments.sweep --config=anime "
+    )
+    status, rows = run("seed=0,1,2")
+    assert status == 0
+    assert [row["status"] for row in rows] == ["finished"] * 3
+
+
 def test_sweep_larger_grid_keeps_what_is_done(run, tmp_path, caplog):
     caplog.set_level("INFO", "styleinv")
     run("size=2", "seed=0")

@@ -18,7 +18,7 @@ from experiments import cli, session
 from experiments.sweeps.quiet import quiet
 from experiments.validate import network_layers
 from styleinv.config import Config
-from styleinv.errors import InputError
+from styleinv.errors import DiskError, InputError
 
 if TYPE_CHECKING:
     from styleinv.minimize import Step
@@ -54,6 +54,7 @@ class Outcome(NamedTuple):
         compiled: functions that had to be compiled for it.
         read: functions that came from the cache on disk.
         notes: what the run warned of.
+        unwritten: the file that it had no room for, and why; it is stopped then.
     """
 
     slug: str
@@ -64,6 +65,7 @@ class Outcome(NamedTuple):
     compiled: int = 0
     read: int = 0
     notes: tuple[str, ...] = ()
+    unwritten: str = ""
 
 
 class Runner:
@@ -149,16 +151,19 @@ class Runner:
     ) -> Outcome:
         begun = time.monotonic()
         error_file = Path(job.folder, "error.txt")
-        reason = trace = ""
+        reason = trace = unwritten = ""
         try:
             error_file.unlink(missing_ok=True)  # a run wants its folder to itself
             request = cli.parse(job.experiment, job.words)
             found = experiment(job.experiment)
             signal = session.execute(found, request, partial(self._load, device), stop, step)
             status = "stopped" if signal else "finished"
+        except DiskError as error:
+            status, unwritten = "stopped", error.what
         except Exception as error:
             status, reason, trace = "failed", reason_of(error), traceback.format_exc()
-        return Outcome(job.slug, status, reason, trace, time.monotonic() - begun)
+        seconds = time.monotonic() - begun
+        return Outcome(job.slug, status, reason, trace, seconds, unwritten=unwritten)
 
     def _load(self, device: Any, config: Config) -> "tuple[VGG, dict[str, Any]]":
         """The network that the cell before had, on the same device, if it is the same."""

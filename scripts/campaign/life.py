@@ -102,11 +102,12 @@ def live(
             process.wait(600)
         finally:
             process.kill()
-        said = []
+        answers = []
         for file in (out, err):
             file.seek(0)
-            said.append(file.read())
-    return Ended(process.pid, process.returncode, *said, time.monotonic() - begun, seen)
+            answers.append(file.read())
+    seconds = time.monotonic() - begun
+    return Ended(process.pid, process.returncode, answers[0], answers[1], seconds, seen)
 
 
 def outlived(groups: Iterable[int]) -> list[str]:
