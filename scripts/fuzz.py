@@ -100,17 +100,19 @@ def table(counts: dict[str, Count]) -> str:
     """One row a target."""
     rows = ["| target | inputs | accepted | refused | failed | worst time | peak memory |"]
     rows += ["| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
-    for name, c in counts.items():
-        rows.append(
-            f"| {name} | {c.inputs:,} | {c.accepted:,} | {c.refused:,} | {len(c.failed):,} | "
-            f"{c.seconds:.2f} s | {c.megabytes:,.0f} MB |"
-        )
-    both = list(counts.values())
-    rows.append(
-        f"| all | {sum(c.inputs for c in both):,} | {sum(c.accepted for c in both):,} | "
-        f"{sum(c.refused for c in both):,} | {sum(len(c.failed) for c in both):,} | | |"
-    )
-    return "\n".join(rows)
+    whole = Count()
+    for name, count in counts.items():
+        rows.append(f"{row(name, count)} {count.seconds:.2f} s | {count.megabytes:,.0f} MB |")
+        whole.accepted += count.accepted
+        whole.refused += count.refused
+        whole.failed += count.failed
+    return "\n".join([*rows, f"{row('all', whole)} | |"])
+
+
+def row(name: str, count: Count) -> str:
+    """The first cells of a row."""
+    numbers = (count.inputs, count.accepted, count.refused, len(count.failed))
+    return " | ".join([f"| {name}", *(f"{number:,}" for number in numbers), ""]).rstrip()
 
 
 def main() -> int:

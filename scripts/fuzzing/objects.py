@@ -33,8 +33,8 @@ def odd_json(valid: Sequence[Any], most: int = 3) -> SearchStrategy[str]:
 
 def _edit(value: Any, edits: Sequence[tuple[str, Sequence[int], Any]]) -> str:
     holder = [copy.deepcopy(value)]
-    for kind, way, odd in copy.deepcopy(edits):
-        _change(holder, kind, way, odd)
+    for kind, way, odd in edits:
+        _change(holder, kind, way, copy.deepcopy(odd))
     return json.dumps(holder[0]).replace(json.dumps(_DEEP), "[" * 20_000 + "]" * 20_000)
 
 

@@ -48,7 +48,7 @@ def _with_metadata(content: bytes, text: str) -> bytes:
     """The metadata of a style holds one text, which is JSON again."""
     try:
         metadata = {key: json.dumps(value) for key, value in json.loads(text).items()}
-    except (AttributeError, RecursionError):
+    except (AttributeError, ValueError, RecursionError):
         metadata = dict.fromkeys(header(content)["__metadata__"], text)
     return _with_header(content, json.dumps(header(content) | {"__metadata__": metadata}))
 
