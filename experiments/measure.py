@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -80,6 +81,7 @@ def execute(request: cli.Request) -> int:
     folder = request.workdir or record.default_folder("measure", request.name)
     record.belongs(folder, asdict(config))
     if record.finished(folder):
+        shutil.rmtree(folder / "parts", ignore_errors=True)  # of one killed at its very end
         print(f"{folder} holds this run, finished")
         return 0
     table = find_table(config)
@@ -87,7 +89,7 @@ def execute(request: cli.Request) -> int:
     compilation.keep_compiled()
     with (
         interruptible() as stop,
-        session.say_kept(request, folder),
+        session.say_kept(request, folder, kept),
         hosts.join(folder / "parts", launch, patience) as others,
         lock.hold(folder) if others.place.process == 0 else nullcontext(),
     ):
@@ -100,6 +102,12 @@ def execute(request: cli.Request) -> int:
             return 0
         others.show(hosts.FAILED, "it was interrupted")
     return cli.stopped(request, folder, stop())
+
+
+def kept(folder: Path) -> str:
+    """What a pass that could not go on has safe in its folder."""
+    there = any((folder / "parts").glob("part-*.safetensors"))
+    return "what was measured up to the last checkpoint is kept" if there else "nothing is kept yet"
 
 
 def find_table(config: Config) -> "Table | None":
@@ -151,7 +159,7 @@ def find(config: Config, table: "Table | None" = None) -> dict[str, Source]:
 
 def work(opened: Pass) -> bool:
     """This process's share, and if it is the first, the style of all shares; False if stopped."""
-    from styleinv import parts
+    from styleinv import files, parts
     from styleinv.hosts import FINISHED, READY
 
     hosts, folder = opened.hosts, opened.folder / "parts"
@@ -173,6 +181,7 @@ def work(opened: Pass) -> bool:
         conclude(opened, kept.total())
         hosts.show(FINISHED)
         kept.remove()
+        files.remove_unfinished(opened.folder)
     return True
 
 
