@@ -14,10 +14,11 @@ import hashlib
 import io
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from styleinv.part import Part
     from styleinv.parts import Kind, Parts
     from styleinv.sample import Plan
+    from styleinv.tables import Table
     from styleinv.vgg import VGG
 
 LOG = logging.getLogger("styleinv")
@@ -46,6 +48,7 @@ class Pass(NamedTuple):
 
     Attributes:
         sources: {region: source}, all of the same items.
+        read: what reads their pictures, where they are not files of their own.
         info: what run.json says.
         every: seconds between checkpoints.
         stop: the number of the signal that it was sent, or 0.
@@ -53,6 +56,7 @@ class Pass(NamedTuple):
 
     config: Config
     sources: Mapping[str, Source]
+    read: "Callable[[Item], bytes] | None"
     network: "VGG"
     info: dict[str, Any]
     folder: Path
@@ -77,26 +81,53 @@ def execute(request: cli.Request) -> int:
     folder = request.workdir or record.default_folder("measure", request.name)
     record.belongs(folder, asdict(config))
     if record.finished(folder):
+        shutil.rmtree(folder / "parts", ignore_errors=True)  # of one killed at its very end
         print(f"{folder} holds this run, finished")
         return 0
-    sources = find(config)
+    table = find_table(config)
+    sources = find(config, table)
     compilation.keep_compiled()
     with (
         interruptible() as stop,
-        session.say_kept(request, folder),
+        session.say_kept(request, folder, kept),
         hosts.join(folder / "parts", launch, patience) as others,
         lock.hold(folder) if others.place.process == 0 else nullcontext(),
     ):
         network, weights = load_network(config)
         info = {"experiment": "measure", "config": request.name, "command": request.command}
         info |= {"weights": weights} | record.environment()
-        if work(Pass(config, sources, network, info, folder, others, every, stop)):
+        if work(
+            Pass(config, sources, table and table.read, network, info, folder, others, every, stop)
+        ):
             return 0
         others.show(hosts.FAILED, "it was interrupted")
     return cli.stopped(request, folder, stop())
 
 
-def find(config: Config) -> dict[str, Source]:
+def kept(folder: Path) -> str:
+    """What a pass that could not go on has safe in its folder."""
+    there = any((folder / "parts").glob("part-*.safetensors"))
+    return "what was measured up to the last checkpoint is kept" if there else "nothing is kept yet"
+
+
+def find_table(config: Config) -> "Table | None":
+    """The pictures that are in tar files, tables or nested folders; None where they are not.
+
+    Raises:
+        InputError: for what they cannot have.
+    """
+    from styleinv import tables
+
+    path = Path(config.dataset.path)
+    layout = tables.layout_of(path)
+    if not layout:
+        return None
+    if config.dataset.region != ("all",) or config.dataset.weights:
+        raise InputError(f"{path} has no masks, and its weights are its own column")
+    return tables.find(path, layout)
+
+
+def find(config: Config, table: "Table | None" = None) -> dict[str, Source]:
     """{region: source}; no picture is read.
 
     Raises:
@@ -104,6 +135,11 @@ def find(config: Config) -> dict[str, Source]:
     """
     if config.style.debias:
         raise InputError("config.style.debias is for learn_style and transfer; measure has none")
+    if table:
+        from styleinv import dataset
+
+        items = dataset.subset(table.items, config.dataset.size, config.dataset.seed)
+        return {"all": Source("all", dataset.shares(items), (), None, "style.safetensors")}
     regions = config.dataset.region
     sources = targets.choose_sources(config, {region: region for region in regions})
     given = [str(source.given) for source in sources.values() if source.given]
@@ -123,7 +159,7 @@ def find(config: Config) -> dict[str, Source]:
 
 def work(opened: Pass) -> bool:
     """This process's share, and if it is the first, the style of all shares; False if stopped."""
-    from styleinv import parts
+    from styleinv import files, parts
     from styleinv.hosts import FINISHED, READY
 
     hosts, folder = opened.hosts, opened.folder / "parts"
@@ -145,6 +181,7 @@ def work(opened: Pass) -> bool:
         conclude(opened, kept.total())
         hosts.show(FINISHED)
         kept.remove()
+        files.remove_unfinished(opened.folder)
     return True
 
 
@@ -155,13 +192,14 @@ def plan_of(opened: Pass) -> "Plan":
 
     config = opened.config
     resolutions = [targets.seen_at(config, stage.resolution) for stage in stages_of(config)]
-    return Plan(
+    plan = Plan(
         (PIXELS, *style_layers(config)),
         tuple(resolutions),
         tuple(source.region for source in opened.sources.values()),
         config.style.propagation,
         opened.network.layers,
     )
+    return replace(plan, read=opened.read) if opened.read else plan
 
 
 def kind_of(opened: Pass, plan: "Plan") -> "Kind":
@@ -192,7 +230,7 @@ def measure(opened: Pass, plan: "Plan", kept: "Parts") -> bool:
     def due():
         return time.monotonic() - saved >= opened.every or stop() or hosts.lost()
 
-    speed = Speed()
+    speed = progress.Speed("images")
     skip = opened.config.dataset.unreadable == "skip"
     with progress.bar("measuring", len(indices)) as bar:
         bar.skip(part.position - len(part.pending))
@@ -209,22 +247,6 @@ def measure(opened: Pass, plan: "Plan", kept: "Parts") -> bool:
             if stop():
                 return False
     return True
-
-
-class Speed:
-    """Images per second, from the end of the first batch: that one is compiled for."""
-
-    def __init__(self):
-        self._begun, self._count = 0.0, 0
-
-    def after(self, count: int) -> str:
-        """What to show after so many images more."""
-        now = time.monotonic()
-        if not self._begun:
-            self._begun = now
-            return ""
-        self._count += count
-        return f"{self._count / (now - self._begun):.1f} images/s"
 
 
 def conclude(opened: Pass, total: "Part") -> None:

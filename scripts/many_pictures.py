@@ -10,8 +10,8 @@ from PIL import Image
 
 
 @contextmanager
-def pictures(count: int, sides: Sequence[int] = (48, 64, 80)) -> Iterator[Path]:
-    """A temporary folder of so many small JPEGs of nine shapes, made from a seed."""
+def pictures(count: int, sides: Sequence[int] = (48, 64)) -> Iterator[Path]:
+    """A temporary folder of so many small JPEGs of three shapes, made from a seed."""
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "pictures"

@@ -5,9 +5,10 @@
     python scripts/scale.py loader --resolution 64
 
 The pictures are made on the spot, from a seed, in a temporary folder. `memory` watches the resident
-size. `speed` is the pass against the network's forward pass alone on the same batches, in one
-process, turn by turn, so that a noisy machine disturbs both alike. `loader` reads and resizes only,
-in threads and in processes.
+size. `speed` is the pass against the network's forward pass alone on the same batches (up to its
+last layer; and with the features of all layers as its result) and against the pass's own work on
+the device, in one process, turn by turn, so that a noisy machine disturbs all alike. `loader` reads
+and resizes only, in threads and in processes.
 """
 
 import argparse
@@ -114,6 +115,10 @@ def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
                 for images, *_ in every:
                     jax.block_until_ready(forward(network, images, network.layers[-1:]))
 
+            def features(every=every):
+                for images, *_ in every:
+                    jax.block_until_ready(forward(network, images, network.layers))
+
             def step(every=every, plan=plan):
                 for images, counted, _ in every:
                     found = batch_moments.measure_batch(network, images, counted, plan.layers, mesh)
@@ -124,19 +129,25 @@ def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
                 for _ in measure_items(network, items, range(len(items)), plan, part):
                     pass
 
-            times = {name: [] for name in ("forward", "step", "pass")}
+            times = {name: [] for name in ("forward", "features", "step", "pass")}
             for turn in range(rounds + 1):
-                for name, work in (("forward", alone), ("step", step), ("pass", whole)):
+                for name, work in zip(times, (alone, features, step, whole), strict=True):
                     begun = time.perf_counter()
                     work()
                     if turn:  # the first one compiles
                         times[name].append(time.perf_counter() - begun)
-            ratios = [a / b for a, b in zip(times["pass"], times["forward"], strict=True)]
+            ratios = {
+                name: statistics.median(
+                    a / b for a, b in zip(times["pass"], times[name], strict=True)
+                )
+                for name in ("forward", "features", "step")
+            }
             rates = {k: len(items) / statistics.median(each) for k, each in times.items()}
             print(
                 f"{resolution} px, batches of {size}: "
                 + ", ".join(f"{name} {rate:.1f} images/s" for name, rate in rates.items())
-                + f"; the pass takes {statistics.median(ratios):.3f} of the forward pass's time",
+                + "; the pass's time over theirs: "
+                + ", ".join(f"{ratio:.3f} ({name})" for name, ratio in ratios.items()),
                 flush=True,
             )
 

@@ -26,7 +26,7 @@ from styleinv.sample import Plan, Refused, Sample, read_sample
 from styleinv.vgg import VGG
 
 _PIXELS = 2**18  # of a full batch on one device, at the finest resolution
-_BATCH = 128  # images of a full batch on one device, at most
+_BATCH = 64  # images of a full batch on one device, at most
 _WAITING = 4  # full batches that may wait for images of their shape
 
 

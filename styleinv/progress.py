@@ -46,6 +46,22 @@ class Bar:
             self._progress.update(self._task, completed=self._done)
 
 
+class Speed:
+    """So many a second, from the end of the first ones: for those, functions are compiled."""
+
+    def __init__(self, what: str):
+        self._what, self._begun, self._count = what, 0.0, 0
+
+    def after(self, count: int) -> str:
+        """What to show after so many more."""
+        now = time.monotonic()
+        if not self._begun:
+            self._begun = now
+            return ""
+        self._count += count
+        return f"{self._count / (now - self._begun):.1f} {self._what}/s"
+
+
 @contextmanager
 def bar(title: str, total: float, *, every: float = 10.0) -> Iterator[Bar]:
     """A progress bar on standard error.

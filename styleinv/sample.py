@@ -16,6 +16,11 @@ from styleinv.regions import layer_masks
 from styleinv.vgg import PIXELS, layer_names, layer_stride
 
 
+def read_file(item: Item) -> bytes:
+    """The content of its picture's file, or an InputError."""
+    return images.read_bytes(item.path)
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is measured of every item.
@@ -26,6 +31,7 @@ class Plan:
         regions: "all" positions, or those of a mask, see `masks.read`.
         propagation: see `regions.layer_masks`.
         network: its layers up to the deepest asked for, or beyond.
+        read: an item's picture as it is in its file; raises an InputError.
         recolor: f32[h, w, 3] -> f32[h, w, 3], applied to every picture.
     """
 
@@ -35,6 +41,7 @@ class Plan:
     propagation: str = "soft"
     network: tuple[str, ...] = layer_names()
     recolor: Callable[[np.ndarray], np.ndarray] | None = None
+    read: Callable[[Item], bytes] = read_file
 
 
 class Seen(NamedTuple):
@@ -78,7 +85,7 @@ class Refused(NamedTuple):
 def read_sample(index: int, item: Item, plan: Plan) -> Sample | Refused:
     """Reads the item's file, once, and its masks."""
     try:
-        content = images.read_bytes(item.path)
+        content = plan.read(item)
         image = images.decode(content, item.path)
         digest, (height, width, _) = hashlib.sha256(content).digest(), image.shape
         image = plan.recolor(image) if plan.recolor else image

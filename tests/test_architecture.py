@@ -53,6 +53,7 @@ ARROWS = {
     "record": {"checkpoints", "files", "images", "journal", "synthesize", "tensorboard"},
     "compilation": {"weights.cache"},
     "loader": set(),
+    "tables": {"images", "manifest"},
     "sample": {"dataset", "images", "manifest", "masks", "regions", "vgg"},
     "batch_moments": {"convolution", "vgg"},
     "batches": {"batch_moments", "sample", "vgg"},
