@@ -80,7 +80,7 @@ def measure_items(
         InputError: for an item that cannot be used, after a settled advance.
     """
     devices = devices or jax.local_devices()
-    size = min(size or batch_size(plan), -(-len(indices) // len(devices))) * len(devices)
+    size = (size or batch_size(plan)) * len(devices)
     mesh = mesh_of(devices)
     send = partial(_send, to_all(mesh, network), items, plan, mesh, size)
     batches, again = Batches(size, _WAITING * size), part.pending

@@ -255,5 +255,5 @@ def test_a_style_of_very_many_images_has_a_small_header(tmp_path):
     origin = replace(ORIGIN, images=style_file.listed(images))
     path = tmp_path / "style.safetensors"
     style_file.save(path, {16: style(16)}, origin)
-    assert path.stat().st_size < 10_000
+    assert path.stat().st_size < 100_000  # the moments of two layers are 80 kB of it
     assert style_file.load(path)[1] == origin
