@@ -32,12 +32,12 @@ from styleinv.config import Config
 from styleinv.errors import InputError
 
 if TYPE_CHECKING:
-    from styleinv.hosts import Hosts
     from styleinv.manifest import Item
-    from styleinv.part import Part
-    from styleinv.parts import Kind, Parts
-    from styleinv.sample import Plan
-    from styleinv.tables import Table
+    from styleinv.measuring.hosts import Hosts
+    from styleinv.measuring.part import Part
+    from styleinv.measuring.parts import Kind, Parts
+    from styleinv.measuring.sample import Plan
+    from styleinv.measuring.tables import Table
     from styleinv.vgg import VGG
 
 LOG = logging.getLogger("styleinv")
@@ -72,8 +72,9 @@ class Pass(NamedTuple):
 
 def execute(request: cli.Request) -> int:
     """Runs or resumes; the exit status, see `session.execute`."""
-    from styleinv import compilation, hosts, lock, record
+    from styleinv import compilation, lock, record
     from styleinv.interrupt import interruptible
+    from styleinv.measuring import hosts
 
     config, launch = request.config, launch_of(request)
     every, patience = (seconds(request, flag) for flag in ("every", "patience"))
@@ -116,7 +117,7 @@ def find_table(config: Config) -> "Table | None":
     Raises:
         InputError: for what they cannot have.
     """
-    from styleinv import tables
+    from styleinv.measuring import tables
 
     path = Path(config.dataset.path)
     layout = tables.layout_of(path)
@@ -159,8 +160,9 @@ def find(config: Config, table: "Table | None" = None) -> dict[str, Source]:
 
 def work(opened: Pass) -> bool:
     """This process's share, and if it is the first, the style of all shares; False if stopped."""
-    from styleinv import files, parts
-    from styleinv.hosts import FINISHED, READY
+    from styleinv import files
+    from styleinv.measuring import parts
+    from styleinv.measuring.hosts import FINISHED, READY
 
     hosts, folder = opened.hosts, opened.folder / "parts"
     plan = plan_of(opened)
@@ -187,7 +189,7 @@ def work(opened: Pass) -> bool:
 
 def plan_of(opened: Pass) -> "Plan":
     """What is measured of every picture."""
-    from styleinv.sample import Plan
+    from styleinv.measuring.sample import Plan
     from styleinv.vgg import PIXELS
 
     config = opened.config
@@ -204,8 +206,8 @@ def plan_of(opened: Pass) -> "Plan":
 
 def kind_of(opened: Pass, plan: "Plan") -> "Kind":
     """What tells the pass from others: the network's weights and the pictures, in their order."""
-    from styleinv.parts import Kind
-    from styleinv.sums import Sums
+    from styleinv.measuring.parts import Kind
+    from styleinv.measuring.sums import Sums
 
     digest = hashlib.sha256(opened.info["weights"]["digest"].encode())
     for item in opened.items:
@@ -221,7 +223,7 @@ def measure(opened: Pass, plan: "Plan", kept: "Parts") -> bool:
         InputError: for a picture that cannot be used, or if another process is lost.
     """
     from styleinv import progress
-    from styleinv.measuring import measure_items
+    from styleinv.measuring.pipeline import measure_items
 
     hosts, stop = opened.hosts, opened.stop
     part, indices = kept.mine(hosts.place.process)
@@ -253,7 +255,7 @@ def conclude(opened: Pass, total: "Part") -> None:
     """The style files, skipped.csv and the end of run.json."""
     from styleinv import files, style_file
     from styleinv.dataset import Checked, shares
-    from styleinv.part import DONE
+    from styleinv.measuring.part import DONE
 
     items, folder = opened.items, opened.folder
     skipped = [(items[index].name, total.reasons[index]) for index in sorted(total.reasons)]

@@ -6,7 +6,7 @@ from experiments import cli
 from styleinv.errors import InputError
 
 if TYPE_CHECKING:
-    from styleinv.hosts import Launch
+    from styleinv.measuring.hosts import Launch
 
 FLAGS = (
     cli.Flag("every", "60", "seconds between checkpoints"),
@@ -24,7 +24,7 @@ def launch_of(request: cli.Request) -> "Launch | None":
     Raises:
         InputError: for flags that do not belong together.
     """
-    from styleinv.hosts import Launch
+    from styleinv.measuring.hosts import Launch
 
     given = {name: request.extra[name][0] for name in request.extra}
     three = [given[name] for name in ("coordinator", "processes", "process") if name in given]

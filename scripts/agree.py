@@ -23,9 +23,9 @@ import numpy as np
 
 from scripts.many_pictures import pictures
 from styleinv import style_file
-from styleinv.batch_moments import Found
+from styleinv.measuring.batch_moments import Found
+from styleinv.measuring.sums import Sums
 from styleinv.style import Style
-from styleinv.sums import Sums
 from styleinv.vgg import PIXELS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -28,14 +28,15 @@ import jax
 import numpy as np
 
 from scripts.many_pictures import pictures
-from styleinv import batch_moments, dataset, loader, weights
-from styleinv import part as part_file
-from styleinv.batches import stack
+from styleinv import dataset, weights
 from styleinv.manifest import Item
-from styleinv.measuring import batch_size, measure_items
-from styleinv.part import Part
-from styleinv.sample import Plan, Sample, read_sample
-from styleinv.sums import Sums
+from styleinv.measuring import batch_moments, loader
+from styleinv.measuring import part as part_file
+from styleinv.measuring.batches import stack
+from styleinv.measuring.part import Part
+from styleinv.measuring.pipeline import batch_size, measure_items
+from styleinv.measuring.sample import Plan, Sample, read_sample
+from styleinv.measuring.sums import Sums
 from styleinv.vgg import PIXELS, VGG
 
 

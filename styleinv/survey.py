@@ -8,12 +8,12 @@ from styleinv import change, progress
 from styleinv.change import Change
 from styleinv.dataset import Item, stream
 from styleinv.masks import ALL
-from styleinv.measuring import measure_items
-from styleinv.part import Part
+from styleinv.measuring.part import Part
+from styleinv.measuring.pipeline import measure_items
+from styleinv.measuring.sample import Plan
+from styleinv.measuring.sums import Sums
 from styleinv.regions import layer_masks
-from styleinv.sample import Plan
 from styleinv.style import Style, measure_regions
-from styleinv.sums import Sums
 from styleinv.vgg import VGG
 
 

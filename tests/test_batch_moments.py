@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from styleinv import batch_moments, style
-from styleinv.batch_moments import Counted
+from styleinv import style
+from styleinv.measuring import batch_moments
+from styleinv.measuring.batch_moments import Counted
 
 WEIGHTS = np.array([0.5, 0.125, 0.375, 0.0])
 

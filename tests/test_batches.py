@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from styleinv.batches import Batches, stack
-from styleinv.sample import Sample, Seen
+from styleinv.measuring.batches import Batches, stack
+from styleinv.measuring.sample import Sample, Seen
 
 
 def sample(index, shape=(4, 4), masks=None):

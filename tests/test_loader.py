@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from styleinv.loader import ahead
+from styleinv.measuring.loader import ahead
 
 
 def test_ahead_keeps_the_order_whatever_is_ready_first():

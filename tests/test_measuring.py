@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleinv import batch_moments, dataset, images, style
+from styleinv import dataset, images, style
 from styleinv.errors import InputError
-from styleinv.measuring import measure_items
-from styleinv.part import DONE, SKIPPED, Part
+from styleinv.measuring import batch_moments
+from styleinv.measuring.part import DONE, SKIPPED, Part
+from styleinv.measuring.pipeline import measure_items
+from styleinv.measuring.sample import Plan, Refused, read_sample
+from styleinv.measuring.sums import Sums
 from styleinv.regions import layer_masks
-from styleinv.sample import Plan, Refused, read_sample
-from styleinv.sums import Sums
 from styleinv.vgg import VGG
 
 LAYERS = ("pixels", "relu1_1", "relu2_1")
@@ -114,7 +115,9 @@ def test_measure_items_does_not_depend_on_the_order(shallow, many):
 
 
 def test_measure_items_goes_on_from_any_checkpoint_in_the_same_bytes(shallow, many, monkeypatch):
-    monkeypatch.setattr("styleinv.measuring._WAITING", 2)  # so that some batches go incomplete
+    monkeypatch.setattr(
+        "styleinv.measuring.pipeline._WAITING", 2
+    )  # so that some batches go incomplete
     whole = measured(shallow, many)
     plan, part = plan_of(), empty(many, plan_of())
     sittings = 0

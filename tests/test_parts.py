@@ -5,12 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from styleinv import parts
-from styleinv.batch_moments import Found
 from styleinv.errors import InputError
-from styleinv.part import DONE, SKIPPED
-from styleinv.parts import Kind, Parts
-from styleinv.sums import Sums
+from styleinv.measuring import parts
+from styleinv.measuring.batch_moments import Found
+from styleinv.measuring.part import DONE, SKIPPED
+from styleinv.measuring.parts import Kind, Parts
+from styleinv.measuring.sums import Sums
 
 KEY = ("all", 16, "pixels")
 KIND = Kind(partial(Sums.empty, ["all"], [16], ["pixels"]), 10, "these")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from styleinv import style
-from styleinv.batch_moments import Found
+from styleinv.measuring.batch_moments import Found
+from styleinv.measuring.sums import Sums
 from styleinv.style import Moments, Spread, Style
-from styleinv.sums import Sums
 
 KEY = ("all", 16, "pixels")
 

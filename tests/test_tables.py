@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from experiments import measure
-from styleinv import style_file, tables
+from styleinv import style_file
 from styleinv.errors import InputError
+from styleinv.measuring import tables
 
 datasets = pytest.importorskip("datasets")
 WORDS = [

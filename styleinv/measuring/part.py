@@ -14,7 +14,7 @@ import safetensors.numpy
 
 from styleinv import files, images
 from styleinv.errors import InputError
-from styleinv.sums import Sums
+from styleinv.measuring.sums import Sums
 
 TODO, DONE, SKIPPED = range(3)
 

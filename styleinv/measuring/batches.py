@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from styleinv.batch_moments import Counted
-from styleinv.sample import Sample
+from styleinv.measuring.batch_moments import Counted
+from styleinv.measuring.sample import Sample
 from styleinv.vgg import layer_stride
 
 

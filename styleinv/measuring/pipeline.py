@@ -16,13 +16,13 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from styleinv import loader
-from styleinv.batch_moments import Found, measure_batch, mesh_of, to_all
-from styleinv.batches import Batches, stack
 from styleinv.errors import InputError
 from styleinv.manifest import Item
-from styleinv.part import DONE, SKIPPED, Part
-from styleinv.sample import Plan, Refused, Sample, read_sample
+from styleinv.measuring import loader
+from styleinv.measuring.batch_moments import Found, measure_batch, mesh_of, to_all
+from styleinv.measuring.batches import Batches, stack
+from styleinv.measuring.part import DONE, SKIPPED, Part
+from styleinv.measuring.sample import Plan, Refused, Sample, read_sample
 from styleinv.vgg import VGG
 
 _PIXELS = 2**18  # of a full batch on one device, at the finest resolution

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from styleinv.batch_moments import Found
+from styleinv.measuring.batch_moments import Found
 from styleinv.style import Moments, Spread, Style, shifted
 from styleinv.vgg import layer_channels
 

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from styleinv import part as part_file
 from styleinv.errors import InputError
-from styleinv.part import Part
-from styleinv.sums import Sums
+from styleinv.measuring import part as part_file
+from styleinv.measuring.part import Part
+from styleinv.measuring.sums import Sums
 
 
 class Kind(NamedTuple):
