@@ -5,8 +5,9 @@ forward filters, and the flipped ones with which the gradient is again an ordina
 That keeps XLA's slow path for input gradients inside loops (line searches) out of the way, and lets
 both directions use Winograd's minimal filtering.
 
-Filters are f32[3, 3, c_in, c_out] (direct) or f32[36, c_in, c_out] (Winograd, transformed); their
-rank says which algorithm they are for.
+The rank of the filters says which algorithm they are for: f32[3, 3, c_in, c_out] (direct),
+f32[36, c_in, c_out] (Winograd, transformed), or a matrix, where the image's three channels come in
+or go out.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleinv.winograd import convolve_tiles, transform
+
+
+_FEW = 4  # channels
 
 
 class FilterBank(NamedTuple):
@@ -34,12 +38,20 @@ class FilterBank(NamedTuple):
         return self.direct if self.winograd is None or positions < 256 else self.winograd
 
 
-def filter_bank(kernel: np.ndarray, winograd: bool) -> FilterBank:
-    """Prepares f32[3, 3, c_in, c_out] for `convolve_relu`; transforms are made in float64."""
+def filter_bank(kernel: np.ndarray, fast: bool) -> FilterBank:
+    """Prepares f32[3, 3, c_in, c_out] for `convolve_relu`; transforms are made in float64.
+
+    Args:
+        fast: whether the convolution may be something else than a direct one.
+    """
     forward = np.asarray(kernel, np.float64)
     backward = forward[::-1, ::-1].transpose(0, 1, 3, 2)
+    _, _, c_in, c_out = forward.shape
+    if fast and c_in <= _FEW:  # too thin for direct convolutions, and nothing for Winograd to save
+        scatter = backward.transpose(2, 0, 1, 3).reshape(c_out, 9 * c_in)
+        return FilterBank((_to_device(forward.reshape(9 * c_in, c_out)), _to_device(scatter)), None)
     direct = _to_device(forward), _to_device(backward)
-    if not winograd:
+    if not fast:
         return FilterBank(direct, None)
     return FilterBank(direct, (_to_device(transform(forward)), _to_device(transform(backward))))
 
@@ -94,8 +106,31 @@ def _apply(
 ) -> jax.Array:
     if filters.ndim == 3:
         return convolve_tiles(x, filters, padding, finish)
+    if filters.ndim == 2:
+        gather = filters.shape[0] == 9 * x.shape[-1]
+        return finish((_gather if gather else _scatter)(x, filters, padding))
     border = (padding, padding)
     y = jax.lax.conv_general_dilated(
         x[None], filters, (1, 1), (border, border), dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
     return finish(y[0])
+
+
+def _gather(x: jax.Array, filters: jax.Array, padding: int) -> jax.Array:
+    """Of few inputs: a row of all nine neighbors' channels, times f32[9 c_in, c_out]."""
+    x = jnp.pad(x, ((padding, padding), (padding, padding), (0, 0)))
+    height, width = x.shape[0] - 2, x.shape[1] - 2
+    around = [x[i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    return jnp.matmul(jnp.concatenate(around, -1), filters)
+
+
+def _scatter(x: jax.Array, filters: jax.Array, padding: int) -> jax.Array:
+    """To few outputs: what each position gives to its nine neighbors, by f32[c_in, 9 c_out]."""
+    given = jnp.matmul(x, filters).reshape(*x.shape[:2], 3, 3, -1)
+    y = sum(
+        jnp.pad(given[:, :, i, j], ((2 - i, i), (2 - j, j), (0, 0)))
+        for i in range(3)
+        for j in range(3)
+    )
+    cut = 2 - padding
+    return y[cut : y.shape[0] - cut, cut : y.shape[1] - cut]

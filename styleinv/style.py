@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from styleinv.gram import second_moment
 from styleinv.vgg import VGG, layer_channels
 
 Array = Any  # np.ndarray in float64 on the host, jax.Array in float32 on the device
@@ -75,47 +76,6 @@ def feature_moments(
     # Rows first, then their sums: one long float32 sum loses four digits at a million positions.
     mean = (features * each).sum(1).sum(0)
     return mean, second_moment(features, share)
-
-
-@jax.custom_vjp
-def second_moment(features: jax.Array, share: jax.Array | None) -> jax.Array:
-    """f32[h, w, c], f32[h, w] -> f32[c, c]: sum_hw share_hw f_hw f_hw^T; None shares alike.
-
-    The share's own cotangent is zero: shares are constants.
-    """
-    height, width, channels = features.shape
-    # The share goes in before the product, so that a sum of large features cannot overflow; without
-    # a mask that would be one more pass over them, and the sums of blocks are divided instead.
-    scaled = features if share is None else features * jnp.sqrt(share)[:, :, None]
-    # A tall product of few channels keeps one core waiting; as a batch of shorter ones it does not.
-    rows = _divisor(height, 1024 // width) if channels <= 128 else height
-    blocks = scaled.reshape(-1, rows * width, channels)
-    moments = jnp.einsum("bmi,bmj->bij", blocks, blocks, precision="highest")
-    return moments.sum(0) if share is not None else (moments / (height * width)).sum(0)
-
-
-def _divisor(number: int, most: int) -> int:
-    """The largest divisor up to a bound, at least 1."""
-    return max(n for n in range(1, number + 1) if number % n == 0 and n <= max(1, most))
-
-
-def _second_moment_forward(features, share):
-    return second_moment(features, share), (features, share)
-
-
-def _second_moment_backward(residual, cotangent):
-    # Automatic differentiation makes two matrix products of this one.
-    features, share = residual
-    height, width, channels = features.shape
-    both = cotangent + cotangent.T
-    if share is None:
-        both = both / (height * width)  # cheaper than to scale the features
-    gradient = jnp.matmul(features.reshape(-1, channels), both, precision="highest")
-    gradient = gradient.reshape(features.shape)
-    return gradient if share is None else gradient * share[:, :, None], None
-
-
-second_moment.defvjp(_second_moment_forward, _second_moment_backward)
 
 
 def moments_of(features: jax.Array, mask: jax.Array | None = None) -> Moments:

@@ -75,15 +75,13 @@ class VGG(nnx.Module):
         names = list(kernels)
         wanted = names[: names.index(deepest.replace("relu", "conv")) + 1] if deepest else names
         on_cpu = jax.default_backend() == "cpu"
-        wins = convolution == "winograd" or (convolution == "auto" and on_cpu)
+        fast = convolution == "winograd" or (convolution == "auto" and on_cpu)
         self.pooling, self.padding = pooling, padding
         self.layers = tuple(name.replace("conv", "relu") for name in wanted)
         self.matrix, self.offset = Frozen(jnp.asarray(matrix)), Frozen(jnp.asarray(offset))
         filters, bias = {}, {}
         for name in wanted:
-            # The three channels of the image leave nothing to save.
-            fast = wins and name != "conv1_1"
-            filters[name] = Frozen(filter_bank(kernels[name], winograd=fast))
+            filters[name] = Frozen(filter_bank(kernels[name], fast))
             bias[name] = Frozen(jnp.asarray(biases[name]))
         self.filters, self.biases = nnx.Dict(filters), nnx.Dict(bias)
 

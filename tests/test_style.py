@@ -89,14 +89,14 @@ def test_second_moment_gradient_equals_autodiff_of_the_plain_formula(masked):
         return jnp.einsum("hw,hwi,hwj->ij", share, x, x, precision="highest")
 
     given = share if masked else None
-    actual = jax.vjp(lambda x: style.second_moment(x, given), features)[1](cotangent)[0]
+    actual = jax.vjp(lambda x: gram.second_moment(x, given), features)[1](cotangent)[0]
     desired = jax.vjp(plain, features)[1](cotangent)[0]
     assert_close(actual, desired)
 
 
 def test_second_moment_does_not_overflow_where_the_sum_would():
     features = jnp.full((64, 64, 2), 1e18, jnp.float32)  # squares add up to 4e39, beyond float32
-    actual = style.second_moment(features, jnp.full((64, 64), 1 / 4096))
+    actual = gram.second_moment(features, jnp.full((64, 64), 1 / 4096))
     np.testing.assert_allclose(actual, 1e36, rtol=1e-3)
 
 

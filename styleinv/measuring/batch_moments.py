@@ -16,10 +16,10 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from styleinv.convolution import FilterBank, for_batches
+from styleinv.gram import gram, product
 from styleinv.vgg import VGG
 
 _BATCH = "batch"  # the mesh axis that batches are dealt along
-_ROWS = 256  # positions per product where a layer has few channels
 
 
 class Counted(NamedTuple):
@@ -125,49 +125,26 @@ def _moments(features: jax.Array, counted: Counted) -> Found:
     means = (features * each).sum(2).sum(1)
     # A Gram matrix need not be known for its norm: that of the positions' inner products is equal.
     if size < channels:
-        inner = per * _product("bmc,bnc->bmn", scaled, scaled)
+        inner = per * product("bmc,bnc->bmn", scaled, scaled)
         sums = per**0.5 * scaled.sum(2)
         cross = sums[:, :, None] * roots[:, None, :]
         both = roots[:, :, None] * roots[:, None, :]
         shifted = inner - cross - cross.transpose(0, 2, 1) + channels * both
         norms = _norms(inner), _norms(shifted)
         weighted = (scaled * jnp.sqrt(per * weights)[:, None, None]).reshape(1, -1, channels)
-        second = _gram(weighted)[0]
+        second = gram(weighted)[0]
     else:
-        rows = _divisor(size, _ROWS) if channels <= 128 else size
-        grams = _gram(scaled.reshape(-1, rows, channels))
-        grams = per * grams.reshape(batch, -1, channels, channels).sum(1)
+        grams = per * gram(scaled)
         shifted = grams - means[:, :, None] - means[:, None, :] + 1
         norms = _norms(grams), _norms(shifted)
-        second = _product("b,bij->ij", weights, grams)
-    squares = jnp.stack([_product("bc,bc->b", means, means), *norms], axis=1)
-    mean = _product("b,bc->c", weights, means)
+        second = product("b,bij->ij", weights, grams)
+    squares = jnp.stack([product("bc,bc->b", means, means), *norms], axis=1)
+    mean = product("b,bc->c", weights, means)
     mean, second = jax.lax.psum((mean, second), _BATCH)
     return Found(mean, second, squares)
 
 
-def _gram(blocks: jax.Array) -> jax.Array:
-    """f32[n, m, c] -> f32[n, c, c]: of many channels, one half of what is equal to the other."""
-    channels = blocks.shape[-1]
-    if channels < 512:
-        return _product("nmi,nmj->nij", blocks, blocks)
-    left, right = jnp.split(blocks, 2, axis=2)
-    corner = _product("nmi,nmj->nij", left, right)
-    top = jnp.concatenate([_product("nmi,nmj->nij", left, left), corner], 2)
-    below = [corner.transpose(0, 2, 1), _product("nmi,nmj->nij", right, right)]
-    return jnp.concatenate([top, jnp.concatenate(below, 2)], 1)
-
-
-def _product(formula: str, *arrays: jax.Array) -> jax.Array:
-    return jnp.einsum(formula, *arrays, precision="highest")
-
-
 def _norms(matrices: jax.Array) -> jax.Array:
     """f32[b, m, n] -> f32[b]: squared Frobenius norms."""
-    rows = _product("bmn,bmn->bm", matrices, matrices)
+    rows = product("bmn,bmn->bm", matrices, matrices)
     return rows.sum(1)
-
-
-def _divisor(number: int, most: int) -> int:
-    """The largest divisor up to a bound."""
-    return max(n for n in range(1, min(number, most) + 1) if number % n == 0)
