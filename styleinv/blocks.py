@@ -13,11 +13,11 @@ import jax.numpy as jnp
 
 from styleinv.objective import Objective, StyleTerm
 from styleinv.style import Moments, moments_of
-from styleinv.vgg import VGG, layer_stride
+from styleinv.vgg import VGG, layer_channels, layer_stride
 
-# Positions of a block computed at a time. Fewer would save little beside what is kept of the whole
+# Features of a layer computed at a time. Fewer would save little beside what is kept of the whole
 # image, and compute more of the rows that two strips share.
-_POSITIONS = 2**17
+_FEATURES = 2**24
 
 Loss = tuple[jax.Array, dict[str, jax.Array]]  # and its terms
 
@@ -32,7 +32,7 @@ def evaluate(network: VGG, objective: Objective, image: jax.Array, *, strips: bo
     x = network.enter(image)
     for _, group in groupby(network.up_to(objective.layers), key=layer_stride):
         names = tuple(group)
-        share, rows = objective.only(names), _strip_rows(x.shape[1], len(names))
+        share, rows = objective.only(names), _strip_rows(names, x.shape[1])
         if strips and rows < x.shape[0] and _counts_moments(share):
             moments, x = _measure_strips(network, x, names, share.layers, rows)
             part, more = share(jnp.zeros(()), moments)
@@ -49,14 +49,15 @@ def _counts_moments(share: Objective) -> bool:
     return all(isinstance(t, StyleTerm) and not t.masks for t in share.terms.values())
 
 
-def _strip_rows(width: int, depth: int) -> int:
+def _strip_rows(names: Sequence[str], width: int) -> int:
     """Rows of a strip, an even number; no fewer than it shares with one neighbor."""
-    return max(_POSITIONS // width // 2 * 2, _shared_rows(depth))
+    each = width * layer_channels(names[0])
+    return max(_FEATURES // each // 2 * 2, _shared_rows(names))
 
 
-def _shared_rows(depth: int) -> int:
-    """Rows beyond a strip that so many convolutions look at; even, for the pooling after them."""
-    return depth + depth % 2
+def _shared_rows(names: Sequence[str]) -> int:
+    """Rows beyond a strip that its layers look at; even, for the pooling after them."""
+    return len(names) + len(names) % 2
 
 
 def _measure_strips(
@@ -68,7 +69,7 @@ def _measure_strips(
         x: f32[h, w, c], what enters the block.
         rows: of a strip.
     """
-    height, margin = x.shape[0], _shared_rows(len(names))
+    height, margin = x.shape[0], _shared_rows(names)
     count = -(-height // rows)
     edges = (margin, margin + count * rows - height), (0, 0), (0, 0)
     replicates = names[0] == "relu1_1" and network.padding == "replicate"

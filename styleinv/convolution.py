@@ -35,8 +35,8 @@ class FilterBank(NamedTuple):
 
 
 def filter_bank(kernel: np.ndarray, winograd: bool) -> FilterBank:
-    """Prepares f32[3, 3, c_in, c_out] for `convolve_relu`; transforms are made in float64."""
-    forward = np.asarray(kernel, np.float64)
+    """Prepares f32[3, 3, c_in, c_out] for `convolve_relu`."""
+    forward = np.asarray(kernel, np.float32)
     backward = forward[::-1, ::-1].transpose(0, 1, 3, 2)
     direct = _to_device(forward), _to_device(backward)
     if not winograd:

@@ -45,11 +45,11 @@ def evaluations(default_weights):
     ("height", "padding", "pooling"),
     [(24, "zeros", "max"), (21, "replicate", "average")],
 )
-@pytest.mark.parametrize("positions", [8 * 30, 2**17], ids=["strips", "whole"])
+@pytest.mark.parametrize("features", [8 * 30 * 64, 2**24], ids=["strips", "whole"])
 def test_evaluate_is_the_objective(
-    evaluations, painting, monkeypatch, height, padding, pooling, positions
+    evaluations, painting, monkeypatch, height, padding, pooling, features
 ):
-    monkeypatch.setattr(blocks, "_POSITIONS", positions)
+    monkeypatch.setattr(blocks, "_FEATURES", features)
     image = painting(1, height, 30)
     ((loss, terms), actual), ((value, values), desired) = evaluations(padding, pooling, image)
     np.testing.assert_allclose(loss, value, rtol=1e-5)
