@@ -7,14 +7,17 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import orbax.checkpoint as ocp
 
 from styleinv.errors import DiskError
 from styleinv.files import sync
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
 _ROOM = 1 << 18  # bytes that a checkpoint takes besides its arrays, generously
 
@@ -34,14 +37,23 @@ class Checkpoint(NamedTuple):
 
 
 class Checkpoints:
-    """The open folder of them."""
+    """The open folder of them.
+
+    Orbax is loaded when there is something for it to do: a new run takes its first steps without.
+    """
 
     def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder.resolve()
+
+    @cached_property
+    def _manager(self) -> "ocp.CheckpointManager":
+        import orbax.checkpoint as ocp
+
         options = ocp.CheckpointManagerOptions(
             max_to_keep=2, enable_async_checkpointing=False, cleanup_tmp_directories=True
         )
-        self._folder = folder.resolve()
-        self._manager = ocp.CheckpointManager(self._folder, options=options)
+        return ocp.CheckpointManager(self._folder, options=options)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Keeps it; it is on the disk when this returns.
@@ -49,6 +61,8 @@ class Checkpoints:
         Raises:
             DiskError: if it cannot be written; those before are kept.
         """
+        import orbax.checkpoint as ocp
+
         number, leaves, meta = checkpoint
         arrays = {f"{i:03d}": leaf for i, leaf in enumerate(leaves)}
         items = ocp.args.Composite(
@@ -77,6 +91,8 @@ class Checkpoints:
         Raises:
             Exception: of whatever kind, if there are some and none can be read.
         """
+        if not last_number(self._folder):
+            return None, []
         damaged = []
         for number in sorted(self._manager.all_steps(), reverse=True):
             try:
@@ -93,9 +109,12 @@ class Checkpoints:
 
     def close(self) -> None:
         """Before the folder is removed, or the program ends."""
-        self._manager.close()
+        if "_manager" in vars(self):
+            self._manager.close()
 
     def _read(self, number: int) -> Checkpoint:
+        import orbax.checkpoint as ocp
+
         items = ocp.args.Composite(leaves=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore())
         restored = self._manager.restore(number, args=items)
         leaves, meta = restored["leaves"], restored["meta"]

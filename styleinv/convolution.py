@@ -39,12 +39,12 @@ class FilterBank(NamedTuple):
 
 
 def filter_bank(kernel: np.ndarray, fast: bool) -> FilterBank:
-    """Prepares f32[3, 3, c_in, c_out] for `convolve_relu`; transforms are made in float64.
+    """Prepares f32[3, 3, c_in, c_out] for `convolve_relu`.
 
     Args:
         fast: whether the convolution may be something else than a direct one.
     """
-    forward = np.asarray(kernel, np.float64)
+    forward = np.asarray(kernel, np.float32)
     backward = forward[::-1, ::-1].transpose(0, 1, 3, 2)
     _, _, c_in, c_out = forward.shape
     if fast and c_in <= _FEW:  # too thin for direct convolutions, and nothing for Winograd to save

@@ -1,6 +1,7 @@
 """How the layers of a style term are balanced: presets by name."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,8 @@ LAYER_WEIGHTS = (
 )
 
 
+# As one function: by themselves, its operations would be compiled for the shape of each target.
+@partial(jax.jit, static_argnames="preset")
 def layer_weights(
     preset: str,
     targets: Mapping[str, tuple[jax.Array, ...]],

@@ -16,7 +16,7 @@ import numpy as np
 
 from styleinv.layer_weights import layer_weights
 from styleinv.statistics import STATISTICS, distance
-from styleinv.style import Style, measure, moments_of
+from styleinv.style import Moments, Style, measure, moments_of
 from styleinv.vgg import VGG
 
 CONTENT_NORMALIZATIONS = ("relative", "gatys", "mean")
@@ -74,6 +74,8 @@ class Objective(NamedTuple):
 class StyleTerm:
     """sum_l weight_l |embedding_l(image) - target_l|^2, with one part per layer.
 
+    Without masks, `Moments` of a layer do in place of its features.
+
     Attributes:
         targets: {layer: embedding of the target's moments}.
         weights: {layer: f32[]}, see `layer_weights`.
@@ -113,10 +115,14 @@ class StyleTerm:
         masks = self.masks or dict.fromkeys(self.targets)
         parts = {
             f"/{layer}": self.weights[layer]
-            * distance(embed(moments_of(features[layer], masks[layer])), target)
+            * distance(embed(self._moments(features[layer], masks[layer])), target)
             for layer, target in self.targets.items()
         }
         return {"": sum(parts.values(), jnp.zeros(()))} | parts
+
+    @staticmethod
+    def _moments(features: jax.Array | Moments, mask: jax.Array | None) -> Moments:
+        return features if isinstance(features, Moments) else moments_of(features, mask)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("regions",), meta_fields=())
@@ -270,11 +276,13 @@ def style_targets(
     style: Style, layers: Sequence[str], statistic: str
 ) -> dict[str, tuple[jax.Array, ...]]:
     """{layer: embedding}, float32 on the device."""
-    embed = STATISTICS[statistic].embed
-    return {
-        layer: embed(jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), style.moments[layer]))
-        for layer in layers
-    }
+    moments = {layer: style.moments[layer] for layer in layers}
+    return _embed(jax.tree.map(np.float32, moments), statistic)
+
+
+@partial(jax.jit, static_argnames="statistic")
+def _embed(moments, statistic):
+    return {layer: STATISTICS[statistic].embed(each) for layer, each in moments.items()}
 
 
 def image_targets(

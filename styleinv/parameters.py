@@ -21,11 +21,13 @@ class Parameters(NamedTuple):
     decode: Callable[[jax.Array], jax.Array]
 
 
+@jax.jit
 def _sigmoid_init(image: jax.Array) -> jax.Array:
     inside = jnp.clip(image, _MARGIN, 1 - _MARGIN)
     return jnp.log(inside) - jnp.log1p(-inside)
 
 
+@jax.jit
 def _sigmoid_decode(params: jax.Array) -> jax.Array:
     return jax.nn.sigmoid(params)
 
@@ -47,10 +49,12 @@ def _weigh(image: jax.Array, exponent: float) -> jax.Array:
     return idctn(waves, axes=(0, 1), norm="ortho")
 
 
+@jax.jit
 def _waves_init(image: jax.Array) -> jax.Array:
     return _weigh(_sigmoid_init(image), 1)
 
 
+@jax.jit
 def _waves_decode(params: jax.Array) -> jax.Array:
     return _sigmoid_decode(_weigh(params, -1))
 

@@ -85,7 +85,12 @@ def moments_of(features: jax.Array, mask: jax.Array | None = None) -> Moments:
     return Moments(jnp.ones(()), mean, second, Spread(zero, zero, zero))
 
 
-@partial(jax.jit, static_argnames="layers")
+# For little memory: otherwise the features of all layers are there at a time.
+@partial(
+    jax.jit,
+    static_argnames="layers",
+    compiler_options={"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"},
+)
 def _measure(network, image, regions, layers):
     features = network(image, layers)
     return {

@@ -5,18 +5,17 @@ The only place that sees all the nouns: network, objective, parameters, solver, 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from styleinv import images
+from styleinv import blocks, images
 from styleinv.minimize import Snapshot, Solver, Step, minimize
 from styleinv.objective import Objective
 from styleinv.parameters import Parameters
-from styleinv.vgg import VGG, layer_stride
+from styleinv.vgg import VGG
 
 
 class Stage(NamedTuple):
@@ -71,10 +70,12 @@ class ImageLoss:
         decode: params -> image.
         rematerialize: compute the features of a block again when its gradient is due, instead of
             keeping those of all blocks.
+        strips: see `blocks.evaluate`.
     """
 
     decode: Callable[[jax.Array], jax.Array]
     rematerialize: bool = False
+    strips: bool = True
 
     def __call__(
         self, params: jax.Array, problem: tuple[VGG, Objective]
@@ -82,44 +83,8 @@ class ImageLoss:
         network, objective = problem
         image = self.decode(params)
         if self.rematerialize:
-            return _by_blocks(network, objective, image)
+            return blocks.evaluate(network, objective, image, strips=self.strips)
         return objective(image, network(image, objective.layers))
-
-
-def _by_blocks(
-    network: VGG, objective: Objective, image: jax.Array
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The objective as a sum over the network's blocks, of which only the inputs are kept."""
-    loss, values = objective.only(())(image, {})
-    x = network.enter(image)
-    for _, group in groupby(network.up_to(objective.layers), key=layer_stride):
-        names = tuple(group)
-        (part, more), x = _block(x, network, objective.only(names), names)
-        loss, x = loss + part, x + 0 * part
-        values |= {name: values.get(name, 0.0) + value for name, value in more.items()}
-    return loss, values
-
-
-def _pass_block(x, network: VGG, share: Objective, names: tuple[str, ...]):
-    features, x = network.pass_through(x, names, share.layers)
-    return share(jnp.zeros(()), features), x
-
-
-def _block_forward(x, network, share, names):
-    return _pass_block(x, network, share, names), (x, network, share)
-
-
-def _block_backward(names, residual, cotangent):
-    x, network, share = residual
-    # XLA would see that this was computed before, and keep that instead: on CPU no barrier lasts.
-    # A zero that it cannot know makes it new, and lets it begin only when the cotangent is there.
-    x = x + 0 * cotangent[1].reshape(-1)[0]
-    _, pull = jax.vjp(lambda x: _pass_block(x, network, share, names), x)
-    return (*pull(cotangent), None, None)
-
-
-_block = jax.custom_vjp(_pass_block, nondiff_argnums=(3,))
-_block.defvjp(_block_forward, _block_backward)
 
 
 def synthesize(
@@ -151,7 +116,8 @@ def synthesize(
         step: see `minimize`.
         resume: the position to go on from; bit for bit what an undisturbed run would do.
     """
-    loss = ImageLoss(parameters.decode, rematerialize)
+    # A step of one's own may have the image's rows on several devices.
+    loss = ImageLoss(parameters.decode, rematerialize, strips=step is None)
     image = None
     for index, stage in enumerate(stages):
         earlier = sum(s.steps for s in stages[:index])

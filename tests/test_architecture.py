@@ -71,7 +71,8 @@ ARROWS = {
         "measuring.sample",
         "vgg",
     },
-    "synthesize": {"images", "minimize", "objective", "parameters", "vgg"},
+    "blocks": {"objective", "style", "vgg"},
+    "synthesize": {"blocks", "images", "minimize", "objective", "parameters", "vgg"},
 }
 
 # What all experiments share; besides, some have a folder of parts of their own.

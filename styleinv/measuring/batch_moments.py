@@ -84,7 +84,12 @@ def measure_batch(
     return _measure(network, images, counted, tuple(layers), mesh)
 
 
-@partial(jax.jit, static_argnames=("layers", "mesh"))
+# For little memory: otherwise the features of all layers are there at a time.
+@partial(
+    jax.jit,
+    static_argnames=("layers", "mesh"),
+    compiler_options={"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"},
+)
 def _measure(network, images, counted, layers, mesh):
     each = Found(P(), P(), P(_BATCH))
     split = jax.shard_map(
