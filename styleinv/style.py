@@ -73,7 +73,7 @@ def feature_moments(
     share = None if mask is None else mask / mask.sum()
     each = 1 / (height * width) if share is None else share[:, :, None]
     # Rows first, then their sums: one long float32 sum loses four digits at a million positions.
-    mean = (features * each).sum(1).sum(0)
+    mean = (features.astype(jnp.float32) * each).sum(1).sum(0)
     return mean, second_moment(features, share)
 
 
@@ -81,7 +81,8 @@ def feature_moments(
 def second_moment(features: jax.Array, share: jax.Array | None) -> jax.Array:
     """f32[h, w, c], f32[h, w] -> f32[c, c]: sum_hw share_hw f_hw f_hw^T; None shares alike.
 
-    The share's own cotangent is zero: shares are constants.
+    The share's own cotangent is zero: shares are constants. Features may be bfloat16: a product of
+    two is exact in float32, in which all are summed.
     """
     height, width, channels = features.shape
     # The share goes in before the product, so that a sum of large features cannot overflow; without
@@ -90,7 +91,9 @@ def second_moment(features: jax.Array, share: jax.Array | None) -> jax.Array:
     # A tall product of few channels keeps one core waiting; as a batch of shorter ones it does not.
     rows = _divisor(height, 1024 // width) if channels <= 128 else height
     blocks = scaled.reshape(-1, rows * width, channels)
-    moments = jnp.einsum("bmi,bmj->bij", blocks, blocks, precision="highest")
+    moments = jnp.einsum(
+        "bmi,bmj->bij", blocks, blocks, precision="highest", preferred_element_type=jnp.float32
+    )
     return moments.sum(0) if share is not None else (moments / (height * width)).sum(0)
 
 
@@ -112,7 +115,8 @@ def _second_moment_backward(residual, cotangent):
         both = both / (height * width)  # cheaper than to scale the features
     gradient = jnp.matmul(features.reshape(-1, channels), both, precision="highest")
     gradient = gradient.reshape(features.shape)
-    return gradient if share is None else gradient * share[:, :, None], None
+    gradient = gradient if share is None else gradient * share[:, :, None]
+    return gradient.astype(features.dtype), None
 
 
 second_moment.defvjp(_second_moment_forward, _second_moment_backward)

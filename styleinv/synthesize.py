@@ -16,6 +16,7 @@ from styleinv import images
 from styleinv.minimize import Snapshot, Solver, Step, minimize
 from styleinv.objective import Objective
 from styleinv.parameters import Parameters
+from styleinv.precision import FLOAT32, Precision
 from styleinv.vgg import VGG, layer_stride
 
 
@@ -42,6 +43,11 @@ class Frame(NamedTuple):
     count: int
     snapshot: Snapshot
     decode: Callable[[jax.Array], jax.Array]
+
+    @property
+    def settled(self) -> bool:
+        """Whether image and position are those of this step; see `Snapshot.ahead`."""
+        return not self.snapshot.ahead
 
     @property
     def image(self) -> np.ndarray:
@@ -71,10 +77,12 @@ class ImageLoss:
         decode: params -> image.
         rematerialize: compute the features of a block again when its gradient is due, instead of
             keeping those of all blocks.
+        precision: of the convolutions.
     """
 
     decode: Callable[[jax.Array], jax.Array]
     rematerialize: bool = False
+    precision: Precision = FLOAT32
 
     def __call__(
         self, params: jax.Array, problem: tuple[VGG, Objective]
@@ -82,43 +90,43 @@ class ImageLoss:
         network, objective = problem
         image = self.decode(params)
         if self.rematerialize:
-            return _by_blocks(network, objective, image)
-        return objective(image, network(image, objective.layers))
+            return _by_blocks(network, objective, image, self.precision)
+        return objective(image, network(image, objective.layers, self.precision))
 
 
 def _by_blocks(
-    network: VGG, objective: Objective, image: jax.Array
+    network: VGG, objective: Objective, image: jax.Array, precision: Precision
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The objective as a sum over the network's blocks, of which only the inputs are kept."""
     loss, values = objective.only(())(image, {})
     x = network.enter(image)
     for _, group in groupby(network.up_to(objective.layers), key=layer_stride):
         names = tuple(group)
-        (part, more), x = _block(x, network, objective.only(names), names)
+        (part, more), x = _block(x, network, objective.only(names), names, precision)
         loss, x = loss + part, x + 0 * part
         values |= {name: values.get(name, 0.0) + value for name, value in more.items()}
     return loss, values
 
 
-def _pass_block(x, network: VGG, share: Objective, names: tuple[str, ...]):
-    features, x = network.pass_through(x, names, share.layers)
+def _pass_block(x, network: VGG, share: Objective, names: tuple[str, ...], precision: Precision):
+    features, x = network.pass_through(x, names, share.layers, precision)
     return share(jnp.zeros(()), features), x
 
 
-def _block_forward(x, network, share, names):
-    return _pass_block(x, network, share, names), (x, network, share)
+def _block_forward(x, network, share, names, precision):
+    return _pass_block(x, network, share, names, precision), (x, network, share)
 
 
-def _block_backward(names, residual, cotangent):
+def _block_backward(names, precision, residual, cotangent):
     x, network, share = residual
     # XLA would see that this was computed before, and keep that instead: on CPU no barrier lasts.
     # A zero that it cannot know makes it new, and lets it begin only when the cotangent is there.
     x = x + 0 * cotangent[1].reshape(-1)[0]
-    _, pull = jax.vjp(lambda x: _pass_block(x, network, share, names), x)
+    _, pull = jax.vjp(lambda x: _pass_block(x, network, share, names, precision), x)
     return (*pull(cotangent), None, None)
 
 
-_block = jax.custom_vjp(_pass_block, nondiff_argnums=(3,))
+_block = jax.custom_vjp(_pass_block, nondiff_argnums=(3, 4))
 _block.defvjp(_block_forward, _block_backward)
 
 
@@ -131,6 +139,9 @@ def synthesize(
     *,
     keep_details: bool = False,
     rematerialize: bool = False,
+    precision: Precision = FLOAT32,
+    at_once: int = 1,
+    halts: Callable[[int], bool] = lambda count: False,
     step: Step | None = None,
     resume: Position | None = None,
 ) -> Iterator[Frame]:
@@ -148,10 +159,13 @@ def synthesize(
             stage before made to its one. Right where the starts are the same picture, whose
             details would be lost with the resized image; not for noise.
         rematerialize: half the memory for more time, see `ImageLoss`.
+        precision: of the convolutions.
+        at_once: steps at most in one dispatch, see `minimize`; none goes beyond a stage.
+        halts: steps over all stages -> whether the frame's image or position will be asked for.
         step: see `minimize`.
         resume: the position to go on from; bit for bit what an undisturbed run would do.
     """
-    loss = ImageLoss(parameters.decode, rematerialize)
+    loss = ImageLoss(parameters.decode, rematerialize, precision)
     image = None
     for index, stage in enumerate(stages):
         earlier = sum(s.steps for s in stages[:index])
@@ -177,6 +191,8 @@ def synthesize(
             solver,
             stage.steps,
             frugal=rematerialize,
+            at_once=at_once,
+            halts=lambda count, earlier=earlier: halts(earlier + count),
             step=step,
             resume=done,
         ):

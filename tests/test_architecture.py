@@ -20,8 +20,9 @@ ARROWS = {
     "together": {"minimize"},
     "rows": {"minimize"},
     "winograd": set(),
-    "convolution": {"winograd"},
-    "vgg": {"convolution", "weights.convolutions"},
+    "precision": set(),
+    "convolution": {"precision", "winograd"},
+    "vgg": {"convolution", "precision", "weights.convolutions"},
     "style": {"vgg"},
     "masks": {"images"},
     "colors": set(),
@@ -71,7 +72,7 @@ ARROWS = {
         "measuring.sample",
         "vgg",
     },
-    "synthesize": {"images", "minimize", "objective", "parameters", "vgg"},
+    "synthesize": {"images", "minimize", "objective", "parameters", "precision", "vgg"},
 }
 
 # What all experiments share; besides, some have a folder of parts of their own.
@@ -121,7 +122,8 @@ def imports(path):
 
 def test_imports_finds_what_it_should():
     actual = imports(ROOT / "styleinv" / "vgg.py")
-    assert actual == {"styleinv.convolution", "styleinv.weights.convolutions"}
+    below = {"convolution", "precision", "weights.convolutions"}
+    assert actual == {f"styleinv.{module}" for module in below}
 
 
 @pytest.mark.parametrize("module", ARROWS)
