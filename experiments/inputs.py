@@ -15,6 +15,7 @@ from styleinv.errors import InputError
 if TYPE_CHECKING:
     from styleinv.dataset import Checked, Item
     from styleinv.masks import MaskFile
+    from styleinv.precision import Precision
     from styleinv.synthesize import Stage
     from styleinv.vgg import VGG
 
@@ -171,6 +172,17 @@ def load_network(config: Config) -> tuple["VGG", dict[str, Any]]:
     )
     about = {"name": loaded.name, "digest": loaded.digest, "credit": loaded.credit}
     return network, about | {"random": loaded.family == "random"}
+
+
+def precision_of(config: Config) -> "Precision":
+    """Of the convolutions while a picture is optimized; Winograd's are float32."""
+    import jax
+
+    from styleinv import precision
+
+    winograd = config.network.convolution == "winograd"
+    name = "float32" if winograd else config.network.precision
+    return precision.choose(name, jax.default_backend())
 
 
 def stages_of(config: Config) -> list["Stage"]:

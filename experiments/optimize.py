@@ -6,7 +6,7 @@ Shared by the experiments. The libraries are imported inside, so that `--help` s
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments.inputs import stages_of
+from experiments.inputs import precision_of, stages_of
 from experiments.problem import Problem
 from styleinv.config import Config
 
@@ -48,6 +48,8 @@ def optimize(opened: "Session", task: Task, problem: Problem) -> Iterator["Frame
     Metrics and snapshots are written before a frame is yielded, its checkpoint after: what the
     caller writes at a frame is safe before the run goes on from there.
     """
+    import jax
+
     from styleinv import progress
     from styleinv.lbfgs import LBFGS
     from styleinv.minimize import Adam
@@ -63,6 +65,12 @@ def optimize(opened: "Session", task: Task, problem: Problem) -> Iterator["Frame
         if optimizer.name == "adam":
             return Adam(optimizer.learning_rate, steps)
         return LBFGS(optimizer.memory)
+
+    def checkpointed(count):
+        return count == total or count % config.checkpoint_every == 0
+
+    def seen(count):
+        return count == total or count in config.snapshots
 
     total = sum(stage.steps for stage in stages)
     work = [stage.resolution**2 for stage in stages]  # of one step, for the time left
@@ -80,6 +88,9 @@ def optimize(opened: "Session", task: Task, problem: Problem) -> Iterator["Frame
             solver_for,
             keep_details=config.start.image != "noise",
             rematerialize=config.network.rematerialize,
+            precision=precision_of(config),
+            at_once=optimizer.at_once or (1 if jax.default_backend() == "cpu" else 10),
+            halts=lambda count: checkpointed(count) or seen(count),
             step=opened.step,
             resume=position,
         ):
@@ -88,12 +99,12 @@ def optimize(opened: "Session", task: Task, problem: Problem) -> Iterator["Frame
             line |= {"stage": frame.stage, "resolution": frame.resolution, "stage_step": frame.step}
             line |= {"loss": frame.snapshot.loss, "values": frame.snapshot.values}
             run.step(number, line | {"dispersion": problem.dispersion(frame.resolution)})
-            if last or frame.count in config.snapshots:
+            if seen(frame.count):
                 run.image(number, image_name(task.name, frame.count), frame.image)
             bar.advance(work[frame.stage], f"{frame.resolution} px  loss {frame.snapshot.loss:.5f}")
-            stopped = opened.stop() and not last
+            stopped = frame.settled and opened.stop() and not last
             yield frame
-            if stopped or last or frame.count % config.checkpoint_every == 0:
+            if stopped or checkpointed(frame.count):
                 run.checkpoint(number, task.index, frame.position)
             if stopped:
                 return

@@ -22,6 +22,7 @@ def validate(config: Config) -> None:
         noise,
         objective,
         parameters,
+        precision,
         regions,
         statistics,
         vgg,
@@ -34,6 +35,7 @@ def validate(config: Config) -> None:
         ("network.pooling", config.network.pooling, vgg.POOLINGS),
         ("network.padding", config.network.padding, vgg.PADDINGS),
         ("network.convolution", config.network.convolution, vgg.CONVOLUTIONS),
+        ("network.precision", config.network.precision, precision.PRECISIONS),
         ("style.statistic", config.style.statistic, statistics.STATISTICS),
         ("style.mode", config.style.mode, MODES),
         ("style.propagation", config.style.propagation, regions.PROPAGATIONS),
@@ -59,6 +61,7 @@ def validate(config: Config) -> None:
         ("config.dataset.size", config.dataset.size, 0),
         ("config.dataset.seed", config.dataset.seed, 0),
         ("config.optimizer.memory", config.optimizer.memory, 1),
+        ("config.optimizer.at_once", config.optimizer.at_once, 0),
         ("config.checkpoint_every", config.checkpoint_every, 1),
         *(("config.alpha", alpha, 0) for alpha in config.alpha),
         ("config.beta", config.beta, 0),
@@ -83,6 +86,12 @@ def validate(config: Config) -> None:
         raise InputError(
             f"config.style.mode (={config.style.mode}) and config.style.layout "
             f"(={','.join(config.style.layout) or 'none'}) belong together; set both or neither"
+        )
+    lower = config.network.precision not in ("auto", "float32")
+    if lower and config.network.convolution == "winograd":
+        raise InputError(
+            f"config.network.precision (={config.network.precision}) is for direct convolutions; "
+            "leave config.network.convolution out"
         )
     if config.network.split and config.network.convolution == "winograd":
         raise InputError(

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from styleinv.objective import Objective, StyleTerm
+from styleinv.precision import FLOAT32, Precision
 from styleinv.style import Moments, moments_of
 from styleinv.vgg import VGG, layer_channels, layer_stride
 
@@ -22,10 +23,18 @@ _FEATURES = 2**24
 Loss = tuple[jax.Array, dict[str, jax.Array]]  # and its terms
 
 
-def evaluate(network: VGG, objective: Objective, image: jax.Array, *, strips: bool = True) -> Loss:
+def evaluate(
+    network: VGG,
+    objective: Objective,
+    image: jax.Array,
+    precision: Precision = FLOAT32,
+    *,
+    strips: bool = True,
+) -> Loss:
     """What `objective(image, network(image, ...))` is.
 
     Args:
+        precision: of the convolutions.
         strips: False computes blocks as wholes: for an image whose rows are on several devices.
     """
     loss, values = objective.only(())(image, {})
@@ -34,10 +43,10 @@ def evaluate(network: VGG, objective: Objective, image: jax.Array, *, strips: bo
         names = tuple(group)
         share, rows = objective.only(names), _strip_rows(names, x.shape[1])
         if strips and rows < x.shape[0] and _counts_moments(share):
-            moments, x = _measure_strips(network, x, names, share.layers, rows)
+            moments, x = _measure_strips(network, x, names, share.layers, rows, precision)
             part, more = share(jnp.zeros(()), moments)
         else:
-            (part, more), x = _block(x, network, share, names)
+            (part, more), x = _block(x, network, share, names, precision)
             x = x + 0 * part
         loss = loss + part
         values |= {name: values.get(name, 0.0) + value for name, value in more.items()}
@@ -61,7 +70,12 @@ def _shared_rows(names: Sequence[str]) -> int:
 
 
 def _measure_strips(
-    network: VGG, x: jax.Array, names: Sequence[str], wanted: Sequence[str], rows: int
+    network: VGG,
+    x: jax.Array,
+    names: Sequence[str],
+    wanted: Sequence[str],
+    rows: int,
+    precision: Precision,
 ) -> tuple[dict[str, Moments], jax.Array]:
     """({layer: moments}, what comes out at the end) of the layers of one block.
 
@@ -84,7 +98,7 @@ def _measure_strips(
         inside = ((here >= 0) & (here < height))[:, None, None]
         found = {}
         for name in names:
-            features, x = network.pass_through(x, (name,), (name,))
+            features, x = network.pass_through(x, (name,), (name,), precision)
             # Beyond the image, the next convolution sees zeros, and no position counts.
             seen = jnp.where(inside, features[name], 0)
             if name in wanted:
@@ -102,24 +116,24 @@ def _measure_strips(
 
 
 def _pass_block(
-    x: jax.Array, network: VGG, share: Objective, names: Sequence[str]
+    x: jax.Array, network: VGG, share: Objective, names: Sequence[str], precision: Precision
 ) -> tuple[Loss, jax.Array]:
-    features, x = network.pass_through(x, names, share.layers)
+    features, x = network.pass_through(x, names, share.layers, precision)
     return share(jnp.zeros(()), features), x
 
 
-def _block_forward(x, network, share, names):
-    return _pass_block(x, network, share, names), (x, network, share)
+def _block_forward(x, network, share, names, precision):
+    return _pass_block(x, network, share, names, precision), (x, network, share)
 
 
-def _block_backward(names, residual, cotangent):
+def _block_backward(names, precision, residual, cotangent):
     x, network, share = residual
     # XLA would see that this was computed before, and keep that instead: on CPU no barrier lasts.
     # A zero that it cannot know makes it new, and lets it begin only when the cotangent is there.
     x = x + 0 * cotangent[1].reshape(-1)[0]
-    _, pull = jax.vjp(lambda x: _pass_block(x, network, share, names), x)
+    _, pull = jax.vjp(lambda x: _pass_block(x, network, share, names, precision), x)
     return (*pull(cotangent), None, None)
 
 
-_block = jax.custom_vjp(_pass_block, nondiff_argnums=(3,))
+_block = jax.custom_vjp(_pass_block, nondiff_argnums=(3, 4))
 _block.defvjp(_block_forward, _block_backward)

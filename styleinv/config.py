@@ -35,6 +35,7 @@ class Network:
     pooling: str = "average"  # average or max
     padding: str = "replicate"  # border of the first convolution: replicate or zeros
     convolution: str = "auto"  # auto, direct or winograd
+    precision: str = "auto"  # of the loop's convolutions: auto, float32, tensorfloat32, bfloat16
     rematerialize: bool = False  # compute features twice: half the memory, a third more time
     split: bool = False  # the rows of a large image over all devices: less memory on each
 
@@ -64,6 +65,7 @@ class Optimizer:
     name: str = "lbfgs"  # lbfgs or adam
     parameters: str = "pixels"  # what is optimized: pixels or waves
     memory: int = 20  # curvature pairs of L-BFGS
+    at_once: int = 0  # steps in one dispatch to the device; 0: 1 on CPU, 10 elsewhere
     learning_rate: float = 0.05  # of Adam, with a cosine decay over each stage
 
 

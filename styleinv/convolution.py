@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from styleinv.precision import FLOAT32, Precision
 from styleinv.winograd import convolve_tiles, transform
-
 
 _FEW = 4  # channels
 
@@ -70,48 +70,74 @@ def _to_device(filters: np.ndarray) -> jax.Array:
 
 
 def convolve_relu(
-    x: jax.Array, filters: FilterBank, bias: jax.Array, padding: int = 1
+    x: jax.Array,
+    filters: FilterBank,
+    bias: jax.Array,
+    padding: int = 1,
+    precision: Precision = FLOAT32,
 ) -> jax.Array:
-    """f32[h, w, c_in] -> f32[h + 2 p - 2, w + 2 p - 2, c_out]: stride 1, bias added, then ReLU.
+    """[h, w, c_in] -> [h + 2 p - 2, w + 2 p - 2, c_out]: stride 1, bias added, then ReLU.
 
-    `padding` is p, the width of the zero border. Filters and bias are constants: their cotangent
-    is zero by definition.
+    `padding` is p, the width of the zero border; the result is of type `precision.features`, and
+    Winograd's filters are for float32 only. Filters and bias are constants: their cotangent is
+    zero by definition.
     """
-    return _differentiable(x, filters, bias, padding)
+    return _differentiable(x.astype(precision.features), filters, bias, padding, precision)
 
 
-def _convolve_relu(x, filters: FilterBank, bias, padding: int) -> jax.Array:
-    forward, _ = filters.choose(x.shape[0] * x.shape[1])
-    return _apply(x, forward, padding, lambda y: jax.nn.relu(y + bias[None, None]))
+def _convolve_relu(x, filters: FilterBank, bias, padding: int, precision: Precision) -> jax.Array:
+    forward, _ = _choose(filters, x, precision)
+
+    def finish(y):
+        return jax.nn.relu(y + bias[None, None]).astype(precision.features)
+
+    return _apply(x, forward, padding, finish, precision)
 
 
-def _convolve_relu_forward(x, filters, bias, padding):
-    y = _convolve_relu(x, filters, bias, padding)
+def _convolve_relu_forward(x, filters, bias, padding, precision):
+    y = _convolve_relu(x, filters, bias, padding, precision)
     return y, (y, filters)
 
 
-def _convolve_relu_backward(padding, residual, cotangent):
+def _convolve_relu_backward(padding, precision, residual, cotangent):
     # The output says where the ReLU was open: what was before it need not be kept.
     y, filters = residual
-    _, backward = filters.choose(y.shape[0] * y.shape[1])
-    return _apply(jnp.where(y > 0, cotangent, 0), backward, 2 - padding, lambda x: x), None, None
+    _, backward = _choose(filters, y, precision)
+    opened = jnp.where(y > 0, cotangent, 0)
+    return _apply(opened, backward, 2 - padding, lambda x: x, precision), None, None
 
 
-_differentiable = jax.custom_vjp(_convolve_relu, nondiff_argnums=(3,))
+_differentiable = jax.custom_vjp(_convolve_relu, nondiff_argnums=(3, 4))
 _differentiable.defvjp(_convolve_relu_forward, _convolve_relu_backward)
 
 
+def _choose(filters: FilterBank, x: jax.Array, precision: Precision):
+    return filters.choose(x.shape[0] * x.shape[1]) if precision == FLOAT32 else filters.direct
+
+
 def _apply(
-    x: jax.Array, filters: jax.Array, padding: int, finish: Callable[[jax.Array], jax.Array]
+    x: jax.Array,
+    filters: jax.Array,
+    padding: int,
+    finish: Callable[[jax.Array], jax.Array],
+    precision: Precision,
 ) -> jax.Array:
     if filters.ndim == 3:
-        return convolve_tiles(x, filters, padding, finish)
+        with jax.default_matmul_precision("highest"):
+            return convolve_tiles(x, filters, padding, finish)
     if filters.ndim == 2:
         gather = filters.shape[0] == 9 * x.shape[-1]
         return finish((_gather if gather else _scatter)(x, filters, padding))
     border = (padding, padding)
+    # Of bfloat16 factors the result is bfloat16 too, summed in float32 and rounded once: that is
+    # what cuDNN has kernels for, and not for a float32 result.
     y = jax.lax.conv_general_dilated(
-        x[None], filters, (1, 1), (border, border), dimension_numbers=("NHWC", "HWIO", "NHWC")
+        x[None],
+        filters.astype(x.dtype),
+        (1, 1),
+        (border, border),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        precision=precision.products,
     )
     return finish(y[0])
 
@@ -121,12 +147,12 @@ def _gather(x: jax.Array, filters: jax.Array, padding: int) -> jax.Array:
     x = jnp.pad(x, ((padding, padding), (padding, padding), (0, 0)))
     height, width = x.shape[0] - 2, x.shape[1] - 2
     around = [x[i : i + height, j : j + width] for i in range(3) for j in range(3)]
-    return jnp.matmul(jnp.concatenate(around, -1), filters)
+    return jnp.matmul(jnp.concatenate(around, -1), filters, precision="highest")
 
 
 def _scatter(x: jax.Array, filters: jax.Array, padding: int) -> jax.Array:
     """To few outputs: what each position gives to its nine neighbors, by f32[c_in, 9 c_out]."""
-    given = jnp.matmul(x, filters).reshape(*x.shape[:2], 3, 3, -1)
+    given = jnp.matmul(x, filters, precision="highest").reshape(*x.shape[:2], 3, 3, -1)
     y = sum(
         jnp.pad(given[:, :, i, j], ((2 - i, i), (2 - j, j), (0, 0)))
         for i in range(3)

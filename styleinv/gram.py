@@ -15,7 +15,8 @@ _ROWS = {64: 4096, 128: 2048, 256: 1024}  # channels: positions per product
 def second_moment(features: jax.Array, share: jax.Array | None) -> jax.Array:
     """f32[h, w, c], f32[h, w] -> f32[c, c]: sum_hw share_hw f_hw f_hw^T; None shares alike.
 
-    The share's own cotangent is zero: shares are constants.
+    The share's own cotangent is zero: shares are constants. Features may be bfloat16: a product of
+    two is exact in float32, in which all are summed.
     """
     height, width, channels = features.shape
     # The share goes in before the product, so that a sum of large features cannot overflow; without
@@ -38,7 +39,8 @@ def _backward(residual, cotangent):
         both = both / (height * width)  # cheaper than to scale the features
     gradient = jnp.matmul(features.reshape(-1, channels), both, precision="highest")
     gradient = gradient.reshape(features.shape)
-    return gradient if share is None else gradient * share[:, :, None], None
+    gradient = gradient if share is None else gradient * share[:, :, None]
+    return gradient.astype(features.dtype), None
 
 
 second_moment.defvjp(_forward, _backward)
@@ -67,7 +69,7 @@ def gram(x: jax.Array) -> jax.Array:
 
 def product(formula: str, *arrays: jax.Array) -> jax.Array:
     """An einsum in float32: an accelerator would round its factors to fewer bits."""
-    return jnp.einsum(formula, *arrays, precision="highest")
+    return jnp.einsum(formula, *arrays, precision="highest", preferred_element_type=jnp.float32)
 
 
 def divisor(number: int, most: int) -> int:

@@ -15,7 +15,10 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+
+from styleinv.compiler_options import FAST, FRUGAL
 
 SOLVERS = ("lbfgs", "adam")
 Loss = Callable[[jax.Array, Any], tuple[jax.Array, dict[str, jax.Array]]]
@@ -58,6 +61,7 @@ class Snapshot(NamedTuple):
         state: the solver's.
         loss: the value that the solver saw last.
         values: the terms of that value, by name.
+        ahead: how many steps later params and state are: what lies inside a dispatch is not kept.
     """
 
     step: int
@@ -65,23 +69,47 @@ class Snapshot(NamedTuple):
     state: Any
     loss: float
     values: dict[str, float]
+    ahead: int = 0
 
 
 def take_step(loss: Loss, solver: Solver, params: jax.Array, state: Any, problem: Any) -> tuple:
     """(params, state, value, values) after a step, see the top of this file."""
     evaluate = partial(jax.value_and_grad(loss, has_aux=True), problem=problem)
-    return solver.step(evaluate, params, state)
+    # On accelerators the products of float32 matrices are rounded by default, a solver's too.
+    with jax.default_matmul_precision("highest"):
+        return solver.step(evaluate, params, state)
+
+
+def take_steps(
+    loss: Loss,
+    solver: Solver,
+    most: int,
+    params: jax.Array,
+    state: Any,
+    problem: Any,
+    count: jax.Array,
+) -> tuple:
+    """`count` steps, at most `most`: (params, state, f32[most], {name: f32[most]})."""
+
+    def take(i, carry):
+        params, state, kept = carry
+        params, state, *found = take_step(loss, solver, params, state, problem)
+        return params, state, jax.tree.map(lambda rows, x: rows.at[i].set(x), kept, found)
+
+    shapes = list(jax.eval_shape(loss, params, problem))
+    kept = jax.tree.map(lambda x: jnp.zeros((most, *x.shape), x.dtype), shapes)
+    params, state, (value, values) = jax.lax.fori_loop(0, count, take, (params, state, kept))
+    return params, state, value, values
 
 
 _compiled = partial(
     jax.jit, static_argnames=("loss", "solver"), donate_argnames=("state",)
 )  # the state is the largest array by far
-_step = _compiled(take_step)
-# Orders the operations for little memory, not for much at a time; a few percent slower.
-_frugal_step = _compiled(
-    take_step,
-    compiler_options={"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"},
+_step, _frugal_step = (_compiled(take_step, compiler_options=o) for o in (FAST, FRUGAL))
+_chunk = partial(
+    jax.jit, static_argnames=("loss", "solver", "most"), donate_argnames=("params", "state")
 )
+_steps, _frugal_steps = (_chunk(take_steps, compiler_options=o) for o in (FAST, FRUGAL))
 
 
 def minimize(
@@ -92,10 +120,12 @@ def minimize(
     steps: int,
     *,
     frugal: bool = False,
+    at_once: int = 1,
+    halts: Callable[[int], bool] = lambda step: False,
     step: Step | None = None,
     resume: tuple[int, Any] | None = None,
 ) -> Iterator[Snapshot]:
-    """Yields after every step; what is yielded is all that is needed to go on.
+    """Yields every step; what is yielded, if not ahead of it, is all that is needed to go on.
 
     Args:
         loss: a hashable function, `loss(params, problem) -> (f32[], {name: f32[]})`.
@@ -104,7 +134,11 @@ def minimize(
         solver: see `Solver`.
         steps: the number of steps in all.
         frugal: compile for little memory instead of speed.
-        step: takes the steps in place of `take_step` compiled here; it may donate the state.
+        at_once: steps at most in one dispatch, after which the host reads their values; more than
+            one uses the memory of `params` again. An accelerator then need not wait for the host.
+        halts: steps done -> whether a dispatch has to end there.
+        step: takes the steps in place of `take_step` compiled here, one at a time; it may donate
+            the state.
         resume: (step, state) of the snapshot that `params` came from.
 
     Raises:
@@ -115,11 +149,20 @@ def minimize(
         values = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         resume = 0, solver.init(params, values)
     done, state = resume
-    step = step or (_frugal_step if frugal else _step)
-    for number in range(done + 1, steps + 1):
-        params, state, value, values = step(loss, solver, params, state, problem)
-        value = float(value)
-        if not math.isfinite(value):
-            raise FloatingPointError(f"the loss became {value} at step {number}")
-        values = {name: float(x) for name, x in jax.device_get(values).items()}
-        yield Snapshot(number, params, state, value, values)
+    one = step or (_frugal_step if frugal else _step)
+    several = _frugal_steps if frugal else _steps
+    while done < steps:
+        if step or at_once == 1:
+            count = 1
+            params, state, *found = one(loss, solver, params, state, problem)
+        else:
+            ends = (n for n in range(done + 1, done + at_once) if n == steps or halts(n))
+            count = next(ends, done + at_once) - done
+            params, state, *found = several(loss, solver, at_once, params, state, problem, count)
+        found = jax.tree.map(np.atleast_1d, jax.device_get(found))
+        for i in range(count):
+            value, values = jax.tree.map(lambda x, i=i: float(x[i]), found)
+            done += 1
+            if not math.isfinite(value):
+                raise FloatingPointError(f"the loss became {value} at step {done}")
+            yield Snapshot(done, params, state, value, values, count - 1 - i)

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from styleinv.compiler_options import FAST
 from styleinv.minimize import take_step
 
 
@@ -57,7 +58,12 @@ def _of_rows(mesh: Mesh, shape: tuple[int, ...], leaf: jax.Array) -> NamedShardi
     return NamedSharding(mesh, PartitionSpec())
 
 
-@partial(jax.jit, static_argnames=("loss", "solver", "mesh"), donate_argnames=("state",))
+@partial(
+    jax.jit,
+    static_argnames=("loss", "solver", "mesh"),
+    donate_argnames=("state",),
+    compiler_options=FAST,
+)
 def _step(loss, solver, mesh, params, state, problem):
     params, state, value, values = take_step(loss, solver, params, state, problem)
     here = partial(_of_rows, mesh, params.shape)

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from styleinv.compiler_options import FRUGAL
 from styleinv.gram import second_moment
 from styleinv.vgg import VGG, layer_channels
 
@@ -74,7 +75,7 @@ def feature_moments(
     share = None if mask is None else mask / mask.sum()
     each = 1 / (height * width) if share is None else share[:, :, None]
     # Rows first, then their sums: one long float32 sum loses four digits at a million positions.
-    mean = (features * each).sum(1).sum(0)
+    mean = (features.astype(jnp.float32) * each).sum(1).sum(0)
     return mean, second_moment(features, share)
 
 
@@ -86,11 +87,7 @@ def moments_of(features: jax.Array, mask: jax.Array | None = None) -> Moments:
 
 
 # For little memory: otherwise the features of all layers are there at a time.
-@partial(
-    jax.jit,
-    static_argnames="layers",
-    compiler_options={"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"},
-)
+@partial(jax.jit, static_argnames="layers", compiler_options=FRUGAL)
 def _measure(network, image, regions, layers):
     features = network(image, layers)
     return {

@@ -15,6 +15,7 @@ from styleinv import blocks, images
 from styleinv.minimize import Snapshot, Solver, Step, minimize
 from styleinv.objective import Objective
 from styleinv.parameters import Parameters
+from styleinv.precision import FLOAT32, Precision
 from styleinv.vgg import VGG
 
 
@@ -41,6 +42,11 @@ class Frame(NamedTuple):
     count: int
     snapshot: Snapshot
     decode: Callable[[jax.Array], jax.Array]
+
+    @property
+    def settled(self) -> bool:
+        """Whether image and position are those of this step; see `Snapshot.ahead`."""
+        return not self.snapshot.ahead
 
     @property
     def image(self) -> np.ndarray:
@@ -71,11 +77,13 @@ class ImageLoss:
         rematerialize: compute the features of a block again when its gradient is due, instead of
             keeping those of all blocks.
         strips: see `blocks.evaluate`.
+        precision: of the convolutions.
     """
 
     decode: Callable[[jax.Array], jax.Array]
     rematerialize: bool = False
     strips: bool = True
+    precision: Precision = FLOAT32
 
     def __call__(
         self, params: jax.Array, problem: tuple[VGG, Objective]
@@ -83,8 +91,8 @@ class ImageLoss:
         network, objective = problem
         image = self.decode(params)
         if self.rematerialize:
-            return blocks.evaluate(network, objective, image, strips=self.strips)
-        return objective(image, network(image, objective.layers))
+            return blocks.evaluate(network, objective, image, self.precision, strips=self.strips)
+        return objective(image, network(image, objective.layers, self.precision))
 
 
 def synthesize(
@@ -96,6 +104,9 @@ def synthesize(
     *,
     keep_details: bool = False,
     rematerialize: bool = False,
+    precision: Precision = FLOAT32,
+    at_once: int = 1,
+    halts: Callable[[int], bool] = lambda count: False,
     step: Step | None = None,
     resume: Position | None = None,
 ) -> Iterator[Frame]:
@@ -113,11 +124,14 @@ def synthesize(
             stage before made to its one. Right where the starts are the same picture, whose
             details would be lost with the resized image; not for noise.
         rematerialize: half the memory for more time, see `ImageLoss`.
+        precision: of the convolutions.
+        at_once: steps at most in one dispatch, see `minimize`; none goes beyond a stage.
+        halts: steps over all stages -> whether the frame's image or position will be asked for.
         step: see `minimize`.
         resume: the position to go on from; bit for bit what an undisturbed run would do.
     """
     # A step of one's own may have the image's rows on several devices.
-    loss = ImageLoss(parameters.decode, rematerialize, strips=step is None)
+    loss = ImageLoss(parameters.decode, rematerialize, step is None, precision)
     image = None
     for index, stage in enumerate(stages):
         earlier = sum(s.steps for s in stages[:index])
@@ -143,6 +157,8 @@ def synthesize(
             solver,
             stage.steps,
             frugal=rematerialize,
+            at_once=at_once,
+            halts=lambda count, earlier=earlier: halts(earlier + count),
             step=step,
             resume=done,
         ):

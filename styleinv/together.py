@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from styleinv.compiler_options import FAST
 from styleinv.minimize import take_step
 
 
@@ -25,7 +26,9 @@ class _Request(NamedTuple):
     problem: tuple[Any, Any]  # what all share, and what is each one's own
 
 
-@partial(jax.jit, static_argnames=("loss", "solver"), donate_argnames=("states",))
+@partial(
+    jax.jit, static_argnames=("loss", "solver"), donate_argnames=("states",), compiler_options=FAST
+)
 def _batch(loss, solver, params, states, shared, own):
     def stack(trees):
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)

@@ -1,7 +1,8 @@
 """The frozen VGG networks (Simonyan & Zisserman 2014): image -> {layer: features}.
 
 Image: f32[h, w, 3], RGB in [0, 1]. Features: {"relu1_1": f32[h_l, w_l, c_l], ...}, after the ReLU;
-the layer "pixels" is the image as it is.
+the layer "pixels" is the image as it is. A precision may have them as bfloat16 instead, all but
+relu1_1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from styleinv.compiler_options import FAST
 from styleinv.convolution import FilterBank, convolve_relu, filter_bank
+from styleinv.precision import FLOAT32, Precision
 from styleinv.weights.convolutions import BLOCKS, CHANNELS
 
 PIXELS = "pixels"  # the layer below all others: the image itself
@@ -85,7 +88,9 @@ class VGG(nnx.Module):
             bias[name] = Frozen(jnp.asarray(biases[name]))
         self.filters, self.biases = nnx.Dict(filters), nnx.Dict(bias)
 
-    def __call__(self, image: jax.Array, layers: Sequence[str]) -> dict[str, jax.Array]:
+    def __call__(
+        self, image: jax.Array, layers: Sequence[str], precision: Precision = FLOAT32
+    ) -> dict[str, jax.Array]:
         """Features of the layers asked for; nothing above the deepest of them is computed.
 
         Raises:
@@ -94,12 +99,14 @@ class VGG(nnx.Module):
         missing = set(layers) - set(self.layers) - {PIXELS}
         if missing:
             raise ValueError(f"the network ends at {self.layers[-1]}: no {', '.join(missing)}")
-        features, _ = self.pass_through(self.enter(image), self.up_to(layers), layers)
+        x, names = self.enter(image), self.up_to(layers)
+        features, _ = self.pass_through(x, names, layers, precision)
         return features | ({PIXELS: image} if PIXELS in layers else {})
 
     def enter(self, image: jax.Array) -> jax.Array:
         """f32[h, w, 3], the image as the weights expect it."""
-        return image @ self.matrix[...] + self.offset[...][None, None]
+        colors = jnp.matmul(image, self.matrix[...], precision="highest")
+        return colors + self.offset[...][None, None]
 
     def up_to(self, layers: Sequence[str]) -> tuple[str, ...]:
         """All of the network's layers up to the deepest of those."""
@@ -107,7 +114,11 @@ class VGG(nnx.Module):
         return self.layers[:depth]
 
     def pass_through(
-        self, x: jax.Array, names: Sequence[str], wanted: Sequence[str]
+        self,
+        x: jax.Array,
+        names: Sequence[str],
+        wanted: Sequence[str],
+        precision: Precision = FLOAT32,
     ) -> tuple[dict[str, jax.Array], jax.Array]:
         """({layer: features} of what is wanted, what comes out at the end) of successive layers.
 
@@ -123,7 +134,9 @@ class VGG(nnx.Module):
             border = 1
             if name == "relu1_1" and self.padding == "replicate":
                 x, border = jnp.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge"), 0
-            x = convolve_relu(x, filters, self.biases[conv][...], border)
+            # bfloat16 tells fewer levels apart than a picture has; three channels cost little.
+            here = FLOAT32 if name == "relu1_1" else precision
+            x = convolve_relu(x, filters, self.biases[conv][...], border, here)
             if name in wanted:
                 features[name] = x
             deeper = self.layers[self.layers.index(name) + 1 :]
@@ -132,7 +145,7 @@ class VGG(nnx.Module):
         return features, x
 
 
-@partial(jax.jit, static_argnames="layers")
+@partial(jax.jit, static_argnames="layers", compiler_options=FAST)
 def extract(network: VGG, image: jax.Array, layers: tuple[str, ...]) -> dict[str, jax.Array]:
     """The network, compiled: for use outside of a larger jitted function."""
     return network(image, layers)

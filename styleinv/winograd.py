@@ -40,7 +40,7 @@ _OUTPUT = np.array(
 
 # Tiles transformed at a time. The 36 planes of a strip then stay in the cache, and its memory is
 # used again by the next; fewer tiles would leave the matrix products too thin.
-_STRIP = 256
+_STRIP = 1024
 
 
 def transform(kernel: np.ndarray) -> np.ndarray:

@@ -15,14 +15,17 @@ ARROWS = {
     "config": set(),
     "images": set(),
     "parameters": set(),
-    "minimize": set(),
+    "compiler_options": set(),
+    "gram": set(),
+    "minimize": {"compiler_options"},
     "lbfgs": {"minimize"},
-    "together": {"minimize"},
-    "rows": {"minimize"},
+    "together": {"compiler_options", "minimize"},
+    "rows": {"compiler_options", "minimize"},
     "winograd": set(),
-    "convolution": {"winograd"},
-    "vgg": {"convolution", "weights.convolutions"},
-    "style": {"vgg"},
+    "precision": set(),
+    "convolution": {"precision", "winograd"},
+    "vgg": {"compiler_options", "convolution", "precision", "weights.convolutions"},
+    "style": {"compiler_options", "gram", "vgg"},
     "masks": {"images"},
     "colors": set(),
     "regions": {"images", "vgg"},
@@ -55,7 +58,7 @@ ARROWS = {
     "measuring.loader": set(),
     "measuring.tables": {"images", "manifest"},
     "measuring.sample": {"dataset", "images", "manifest", "masks", "regions", "vgg"},
-    "measuring.batch_moments": {"convolution", "vgg"},
+    "measuring.batch_moments": {"compiler_options", "convolution", "gram", "vgg"},
     "measuring.batches": {"measuring.batch_moments", "measuring.sample", "vgg"},
     "measuring.sums": {"measuring.batch_moments", "style", "vgg"},
     "measuring.part": {"files", "images", "measuring.sums"},
@@ -71,8 +74,16 @@ ARROWS = {
         "measuring.sample",
         "vgg",
     },
-    "blocks": {"objective", "style", "vgg"},
-    "synthesize": {"blocks", "images", "minimize", "objective", "parameters", "vgg"},
+    "blocks": {"objective", "precision", "style", "vgg"},
+    "synthesize": {
+        "blocks",
+        "images",
+        "minimize",
+        "objective",
+        "parameters",
+        "precision",
+        "vgg",
+    },
 }
 
 # What all experiments share; besides, some have a folder of parts of their own.
@@ -122,7 +133,8 @@ def imports(path):
 
 def test_imports_finds_what_it_should():
     actual = imports(ROOT / "styleinv" / "vgg.py")
-    assert actual == {"styleinv.convolution", "styleinv.weights.convolutions"}
+    below = {"compiler_options", "convolution", "precision", "weights.convolutions"}
+    assert actual == {f"styleinv.{module}" for module in below}
 
 
 @pytest.mark.parametrize("module", ARROWS)

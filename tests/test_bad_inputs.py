@@ -320,6 +320,12 @@ CONFIG = {
         ["--config.network.split=true", "--config.optimizer.parameters=waves"],
         r"config\.network\.split is for pixels, not for config\.optimizer\.parameters \(=waves\)",
     ),
+    "unknown precision": (["--config.network.precision=half"], r"precision \(=half\) is not known"),
+    "bfloat16 Winograd": (
+        ["--config.network.precision=bfloat16", "--config.network.convolution=winograd"],
+        r"config\.network\.precision \(=bfloat16\) is for direct convolutions",
+    ),
+    "negative dispatch": (["--config.optimizer.at_once=-1"], r"at_once \(=-1\) must be 0 or more"),
     "split Winograd": (
         ["--config.network.split=true", "--config.network.convolution=winograd"],
         r"config\.network\.split takes direct convolutions",

@@ -9,11 +9,13 @@ from scipy.signal import correlate
 from styleinv.convolution import FilterBank, convolve_relu, filter_bank
 
 SHAPES = [(17, 23), (5, 4), (1, 1), (16, 16), (33, 8), (1, 40), (2, 3)]
-STRIPS = [(128, 128), (9, 1030), (131, 70)]  # two or more of Winograd's strips, the last with rest
+STRIPS = [(256, 256), (9, 2050), (259, 134)]  # two or more of Winograd's, the last with rest
+ALGORITHMS = ("direct", "winograd", "matrices")
 
 
-def case(shape, c_in=5, c_out=7):
+def case(shape, algorithm="direct"):
     """(image, kernel, cotangent)."""
+    c_in, c_out = 3 if algorithm == "matrices" else 5, 7
     generator = np.random.default_rng(0)
     return (
         generator.standard_normal((*shape, c_in)).astype(np.float32),
@@ -24,9 +26,12 @@ def case(shape, c_in=5, c_out=7):
 
 def bank(kernel, algorithm):
     """Filters for the algorithm, whatever the size of the image."""
-    direct, winograd = filter_bank(kernel, winograd=True)
-    assert winograd is not None
-    return FilterBank(direct if algorithm == "direct" else winograd, None)
+    direct, winograd = filter_bank(kernel, fast=algorithm != "direct")
+    chosen = winograd if algorithm == "winograd" else direct
+    assert chosen is not None
+    ranks = {"direct": 4, "winograd": 3, "matrices": 2}
+    assert {part.ndim for part in chosen} == {ranks[algorithm]}
+    return FilterBank(chosen, None)
 
 
 def reference(x, kernel):
@@ -60,10 +65,10 @@ def with_padding(x, padding):
     return x if padding == 1 else np.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge")
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("shape", SHAPES + STRIPS)
 def test_convolve_relu_equals_double_precision(shape, algorithm):
-    x, kernel, _ = case(shape)
+    x, kernel, _ = case(shape, algorithm)
     bias = np.linspace(-9, 9, 7, dtype=np.float32)
     actual = jax.jit(convolve_relu)(x, bank(kernel, algorithm), bias)
     assert_close(actual, np.maximum(by_hand(x, kernel) + bias, 0), 1e-5)
@@ -71,10 +76,10 @@ def test_convolve_relu_equals_double_precision(shape, algorithm):
         assert_close(actual, np.maximum(reference(x, kernel) + bias, 0), 1e-5)
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("shape", SHAPES + STRIPS)
 def test_convolve_relu_without_padding_leaves_the_inside(shape, algorithm):
-    x, kernel, _ = case(shape)
+    x, kernel, _ = case(shape, algorithm)
     wide = with_padding(x, 0)
     actual = convolve_relu(wide, bank(kernel, algorithm), np.zeros(7, np.float32), 0)
     assert actual.shape == (*shape, 7)
@@ -82,11 +87,11 @@ def test_convolve_relu_without_padding_leaves_the_inside(shape, algorithm):
 
 
 @pytest.mark.parametrize("padding", [0, 1])
-@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("shape", SHAPES + STRIPS)
 def test_convolve_relu_gradient_equals_double_precision(shape, algorithm, padding):
     """Every pixel's gradient gathers the cotangents that it reached, with the kernel turned."""
-    x, kernel, cotangent = case(shape)
+    x, kernel, cotangent = case(shape, algorithm)
     wide, filters, bias = with_padding(x, padding), bank(kernel, algorithm), np.zeros(7, np.float32)
     y, pull = jax.vjp(lambda x: convolve_relu(x, filters, bias, padding), wide)
     actual = jax.jit(pull)(cotangent)[0]
@@ -100,7 +105,7 @@ def test_convolve_relu_gradient_equals_double_precision(shape, algorithm, paddin
 @pytest.mark.parametrize("shape", [(17, 23), (5, 4), (1, 1)])
 def test_direct_gradient_is_autodiff_bit_for_bit(shape):
     x, kernel, cotangent = case(shape)
-    filters = filter_bank(kernel, winograd=False)
+    filters = filter_bank(kernel, fast=False)
 
     bias = np.ones(7, np.float32)
 
@@ -117,9 +122,9 @@ def test_direct_gradient_is_autodiff_bit_for_bit(shape):
     np.testing.assert_array_equal(actual, desired)
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_convolve_relu_gradient_inside_a_loop_is_the_gradient_outside(algorithm):
-    x, kernel, cotangent = case((128, 128))  # a loop of strips in a loop
+    x, kernel, cotangent = case((256, 256), algorithm)  # a loop of strips in a loop
     filters, bias = bank(kernel, algorithm), jnp.zeros(7)
 
     def gradient(x):
@@ -134,7 +139,7 @@ def test_convolve_relu_gradient_inside_a_loop_is_the_gradient_outside(algorithm)
 
 def test_filters_and_bias_get_no_gradient():
     x, kernel, _ = case((5, 4))
-    filters = filter_bank(kernel, winograd=False)
+    filters = filter_bank(kernel, fast=False)
     bias = jnp.ones(7)
     gradient = jax.grad(lambda f: convolve_relu(jnp.asarray(x), f[0], f[1]).sum())((filters, bias))
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient))
@@ -142,11 +147,11 @@ def test_filters_and_bias_get_no_gradient():
 
 @pytest.mark.parametrize(("positions", "desired"), [(1, 4), (255, 4), (256, 3), (10**6, 3)])
 def test_choose_takes_winograd_for_what_is_large_enough(positions, desired):
-    filters = filter_bank(case((1, 1))[1], winograd=True)
+    filters = filter_bank(case((1, 1))[1], fast=True)
     assert {part.ndim for part in filters.choose(positions)} == {desired}
 
 
 def test_filter_bank_without_winograd_is_always_direct():
-    filters = filter_bank(case((1, 1))[1], winograd=False)
+    filters = filter_bank(case((1, 1))[1], fast=False)
     assert filters.winograd is None
     assert filters.choose(10**6)[0].ndim == 4

@@ -161,6 +161,27 @@ def test_learn_style_interrupted_says_how_to_go_on_and_does(
     assert_same_run(folder, undisturbed)
 
 
+def test_learn_style_several_steps_at_once_is_the_same_run(undisturbed, learn, at_step, tmp_path):
+    """Stopped or killed inside a dispatch, too."""
+    words = [*CONFIG, "--config.optimizer.at_once=4"]
+    folder, stopped, killed = (tmp_path / name for name in ("run", "stopped", "killed"))
+    at_step({27: partial(shutil.copytree, folder, killed)})  # 20 steps are safe
+    assert learn([*words, f"--workdir={folder}"]) == 0
+    assert contents(folder).keys() == contents(undisturbed).keys()
+    for actual, desired in zip(metrics(folder), metrics(undisturbed), strict=True):
+        np.testing.assert_allclose(actual.pop("loss"), desired.pop("loss"), rtol=1e-3)
+        assert actual.pop("values") == pytest.approx(desired.pop("values"), rel=1e-2)
+        assert actual == desired
+
+    at_step({33: partial(os.kill, os.getpid(), signal.SIGINT)})
+    assert learn([*words, f"--workdir={stopped}"]) == 128 + signal.SIGINT
+    assert len(metrics(stopped)) == 34  # a snapshot is made at 30, and the next four are one
+    at_step({})
+    for again in (stopped, killed):
+        assert learn([*words, f"--workdir={again}"]) == 0
+        assert_same_run(again, folder)
+
+
 def test_learn_style_finished_changes_nothing_when_started_again(undisturbed):
     before = contents(undisturbed)
     again = run(undisturbed)

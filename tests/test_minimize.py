@@ -9,7 +9,7 @@ import scipy.optimize
 
 from styleinv import style
 from styleinv.lbfgs import LBFGS
-from styleinv.minimize import Adam, _step, minimize
+from styleinv.minimize import Adam, _step, _steps, minimize
 from styleinv.objective import Objective, style_term
 from styleinv.parameters import PARAMETERS
 from styleinv.statistics import STATISTICS
@@ -250,6 +250,50 @@ def test_minimize_names_the_step_of_a_loss_that_is_not_finite():
 
     # Adam's steps are as long as its rate: 1, then about 0.6, then about 0.2, then beyond zero.
     snapshots = minimize(logarithm, jnp.ones(1), jnp.float32(1), Adam(0.4, 1000), 10)
+    assert [next(snapshots).step for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(FloatingPointError, match="the loss became nan at step 4"):
+        next(snapshots)
+
+
+@pytest.mark.parametrize("solver", [LBFGS(3), Adam(0.1, 12)], ids=["lbfgs", "adam"])
+def test_minimize_several_steps_at_once_is_one_by_one(solver):
+    def steps_of(at_once):
+        halts = {5, 6}.__contains__
+        snapshots = minimize(
+            rosenbrock, jnp.zeros(4), VALLEY, solver, 12, at_once=at_once, halts=halts
+        )
+        for snapshot in snapshots:
+            params = None if snapshot.ahead else np.array(snapshot.params)
+            yield snapshot.step, snapshot.ahead, snapshot.loss, snapshot.values, params
+
+    alone = {step: rest for step, *rest in steps_of(1)}
+    together = list(steps_of(4))
+    assert [step for step, *_ in together] == list(range(1, 13))
+    # Dispatches of 4, 1 (to the first halt), 1, 4 and 2 (the rest).
+    assert [ahead for _, ahead, *_ in together] == [3, 2, 1, 0, 0, 0, 3, 2, 1, 0, 1, 0]
+    for step, ahead, loss, values, params in together:
+        _, desired, terms, where = alone[step]
+        assert loss == pytest.approx(desired, rel=1e-5)
+        assert values == pytest.approx(terms, rel=1e-5)
+        if not ahead:
+            np.testing.assert_allclose(params, where, rtol=1e-5, atol=1e-6)
+
+
+def test_minimize_compiles_once_for_dispatches_of_any_length():
+    def own(params, problem):
+        return quadratic(params, problem)
+
+    before = _steps._cache_size()
+    for steps in (1, 3, 8, 11):
+        last(minimize(own, jnp.ones(10), BOWL, LBFGS(3), steps, at_once=4))
+    assert _steps._cache_size() == before + 1
+
+
+def test_minimize_names_the_step_inside_a_dispatch():
+    def logarithm(params, problem):
+        return jnp.log(params * problem).sum(), {}
+
+    snapshots = minimize(logarithm, jnp.ones(1), jnp.float32(1), Adam(0.4, 1000), 10, at_once=8)
     assert [next(snapshots).step for _ in range(3)] == [1, 2, 3]
     with pytest.raises(FloatingPointError, match="the loss became nan at step 4"):
         next(snapshots)

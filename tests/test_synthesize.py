@@ -56,10 +56,8 @@ def problem(shallow, painting):
     return of
 
 
-def run(problem_at, solver_for=lambda steps: LBFGS(5), seed=0, stages=STAGES, resume=None):
-    return synthesize(
-        problem_at, noise(seed), stages, PARAMETERS["pixels"], solver_for, resume=resume
-    )
+def run(problem_at, solver_for=lambda steps: LBFGS(5), seed=0, stages=STAGES, **options):
+    return synthesize(problem_at, noise(seed), stages, PARAMETERS["pixels"], solver_for, **options)
 
 
 def test_synthesize_yields_every_step_of_every_stage(problem):
@@ -125,6 +123,26 @@ def test_synthesize_resumes_from_any_position_bit_for_bit(problem, solver_for):
             assert (frame.snapshot.loss, frame.snapshot.values) == (loss, values)
         if rest:
             np.testing.assert_equal(rest[-1].position.leaves, desired[-1][0].leaves)
+
+
+def test_synthesize_several_steps_at_once_is_one_by_one(problem):
+    """Over twelve steps, of which the fifth is asked for; and from any position that is kept."""
+    stages = (Stage(16, 6), Stage(32, 6))
+    alone = [(f.count, f.snapshot.loss, f.image) for f in run(problem({1: 1.0}), stages=stages)]
+    options = {"stages": stages, "at_once": 4, "halts": lambda count: count == 5}
+    together, kept = [], {}
+    for frame in run(problem({1: 1.0}), **options):
+        together.append((frame.count, frame.snapshot.loss, frame.snapshot.values))
+        if frame.settled:
+            kept[frame.count] = frame.position, frame.image
+    assert list(kept) == [4, 5, 6, 10, 12]
+    assert [count for count, *_ in together] == [count for count, *_ in alone]
+    losses = [[loss for _, loss, _ in each] for each in (together, alone)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    for count, (position, image) in kept.items():
+        np.testing.assert_allclose(image, alone[count - 1][2], atol=1e-4)
+        rest = list(run(problem({1: 1.0}), resume=position, **options))
+        assert [(f.count, f.snapshot.loss, f.snapshot.values) for f in rest] == together[count:]
 
 
 def test_other_targets_weights_and_seeds_compile_nothing(problem, caplog):

@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from styleinv.compiler_options import FRUGAL
 from styleinv.convolution import FilterBank, for_batches
 from styleinv.gram import gram, product
 from styleinv.vgg import VGG
@@ -85,11 +86,7 @@ def measure_batch(
 
 
 # For little memory: otherwise the features of all layers are there at a time.
-@partial(
-    jax.jit,
-    static_argnames=("layers", "mesh"),
-    compiler_options={"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"},
-)
+@partial(jax.jit, static_argnames=("layers", "mesh"), compiler_options=FRUGAL)
 def _measure(network, images, counted, layers, mesh):
     each = Found(P(), P(), P(_BATCH))
     split = jax.shard_map(

@@ -1,0 +1,8 @@
+"""What XLA is told, as `compiler_options` of jitted functions; all of it is about CPUs."""
+
+# Products of matrices by Eigen in place of YNNPACK, which takes up to twice as long for the many
+# small ones of Winograd's convolutions (docs/performance.md).
+FAST = {"xla_cpu_experimental_ynn_fusion_type": ""}
+
+# Orders operations for little memory, not for much at a time; a few percent slower.
+FRUGAL = FAST | {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
