@@ -29,6 +29,7 @@ import numpy as np
 
 from scripts.many_pictures import pictures
 from styleinv import dataset, weights
+from styleinv.compiler_options import FRUGAL
 from styleinv.manifest import Item
 from styleinv.measuring import batch_moments, loader
 from styleinv.measuring import part as part_file
@@ -92,7 +93,7 @@ def saved_at(begun: float) -> str:
     return f"{time.monotonic() - begun:.0f} s"
 
 
-@partial(jax.jit, static_argnames="layers")
+@partial(jax.jit, static_argnames="layers", compiler_options=FRUGAL)
 def forward(network: VGG, images: jax.Array, layers: tuple[str, ...]) -> dict[str, jax.Array]:
     """The network alone."""
     return jax.vmap(lambda image: network(image, layers))(images)
