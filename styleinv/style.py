@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from styleinv.schedule import FRUGAL
 from styleinv.vgg import VGG, layer_channels
 
 Array = Any  # np.ndarray in float64 on the host, jax.Array in float32 on the device
@@ -125,12 +126,7 @@ def moments_of(features: jax.Array, mask: jax.Array | None = None) -> Moments:
     return Moments(jnp.ones(()), mean, second, Spread(zero, zero, zero))
 
 
-# For little memory: otherwise the features of all layers are there at a time.
-@partial(
-    jax.jit,
-    static_argnames="layers",
-    compiler_options={"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"},
-)
+@partial(jax.jit, static_argnames="layers", compiler_options=FRUGAL)
 def _measure(network, image, regions, layers):
     features = network(image, layers)
     return {

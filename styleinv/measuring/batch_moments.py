@@ -16,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from styleinv.convolution import FilterBank, for_batches
+from styleinv.schedule import FRUGAL
 from styleinv.vgg import VGG
 
 _BATCH = "batch"  # the mesh axis that batches are dealt along
@@ -84,12 +85,7 @@ def measure_batch(
     return _measure(network, images, counted, tuple(layers), mesh)
 
 
-# For little memory: otherwise the features of all layers are there at a time.
-@partial(
-    jax.jit,
-    static_argnames=("layers", "mesh"),
-    compiler_options={"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"},
-)
+@partial(jax.jit, static_argnames=("layers", "mesh"), compiler_options=FRUGAL)
 def _measure(network, images, counted, layers, mesh):
     each = Found(P(), P(), P(_BATCH))
     split = jax.shard_map(
