@@ -131,9 +131,14 @@ def refuse_large(config: Config) -> None:
     layers = names[: names.index(deepest) + 1]
     pairs = config.optimizer.memory if config.optimizer.name == "lbfgs" else 1
     again, there = config.network.rematerialize, memory.free()
+    # Masks count positions, and devices have rows: blocks are then computed as wholes.
+    masked = bool(config.content.masks) or config.style.mode != "full"
+    strips = not (masked or config.network.split)
 
     def need(resolution, rematerialize=again):
-        return memory.needed(layers, resolution**2, pairs, rematerialize=rematerialize)
+        return memory.needed(
+            layers, resolution**2, pairs, rematerialize=rematerialize, strips=strips
+        )
 
     if there is None or need(config.resolution) <= there:
         return

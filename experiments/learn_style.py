@@ -105,14 +105,18 @@ def work(opened: Session, found: Found) -> bool:
         task = Task(index, portrait.snapshots, title, facts)
         if is_done(config, opened.run, task):
             continue
-        problem = problem_of(opened, portrait, styles, found.layout)
-        finished = False
-        for frame in optimize(opened, task, problem):
-            finished = frame.count == sum(config.steps)
-        if not finished:
+        if not learn(opened, task, problem_of(opened, portrait, styles, found.layout)):
             return False
     conclude(opened, found, every, styles)
     return True
+
+
+def learn(opened: Session, task: Task, problem: Problem) -> bool:
+    """One style image, of which no frame is in memory afterwards; False if stopped."""
+    finished = False
+    for frame in optimize(opened, task, problem):
+        finished = frame.count == sum(opened.config.steps)
+    return finished
 
 
 def write_expected(opened: Session, found: Found) -> bool:

@@ -18,7 +18,7 @@ from styleinv.vgg import VGG, layer_channels, layer_stride
 
 # Features of a layer computed at a time. Fewer would save little beside what is kept of the whole
 # image, and compute more of the rows that two strips share.
-_FEATURES = 2**24
+FEATURES = 2**24
 
 Loss = tuple[jax.Array, dict[str, jax.Array]]  # and its terms
 
@@ -61,7 +61,7 @@ def _counts_moments(share: Objective) -> bool:
 def _strip_rows(names: Sequence[str], width: int) -> int:
     """Rows of a strip, an even number; no fewer than it shares with one neighbor."""
     each = width * layer_channels(names[0])
-    return max(_FEATURES // each // 2 * 2, _shared_rows(names))
+    return max(FEATURES // each // 2 * 2, _shared_rows(names))
 
 
 def _shared_rows(names: Sequence[str]) -> int:

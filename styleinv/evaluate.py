@@ -7,12 +7,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from styleinv.compiler_options import FRUGAL
 from styleinv.statistics import STATISTICS, distance, square
 from styleinv.style import Style, moments_of
 from styleinv.vgg import VGG
 
 
-@partial(jax.jit, static_argnames="statistic")
+@partial(jax.jit, static_argnames="statistic", compiler_options=FRUGAL)
 def _relative(network, image, targets, statistic, masks):
     embed = STATISTICS[statistic].embed
     features = network(image, tuple(targets))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 
+from styleinv.blocks import FEATURES
 from styleinv.vgg import layer_channels, layer_stride
 
 # Parameters of glibc's mallopt, from its malloc.h.
@@ -29,19 +30,32 @@ def keep_freed() -> None:
         mallopt(name, value)
 
 
-def needed(layers: Sequence[str], pixels: int, pairs: int, *, rematerialize: bool = False) -> float:
+def needed(
+    layers: Sequence[str],
+    pixels: int,
+    pairs: int,
+    *,
+    rematerialize: bool = False,
+    strips: bool = True,
+) -> float:
     """Bytes that optimizing an image takes at most, within a quarter (docs/performance.md).
 
     Args:
         layers: all that the network computes.
         pixels: of the image.
         pairs: curvature pairs of the solver.
+        strips: whether rematerialized blocks may be computed strip by strip, see `blocks`.
     """
     features = sum(4 * layer_channels(layer) / layer_stride(layer) ** 2 for layer in layers)
-    # Features and their gradients, as XLA's own analysis counts them; the solver's state, once
-    # more while it is saved; the network, Python and its libraries.
-    work = (1.7 if rematerialize else 2.8) * features
-    return pixels * (work + 2 * 12 * (2 * pairs + 8)) + 1.5e9
+    # Features and their gradients, as XLA's own analysis counts them.
+    measuring, work = 1.1 * features * pixels, 2.8 * features * pixels
+    if rematerialize:
+        work = 1.5 * features * pixels
+        if strips:
+            work = min(work, 0.2 * features * pixels + 7.5 * 4 * FEATURES)
+    state = 12 * (2 * pairs + 8) * pixels  # once more while it is saved
+    # Besides, the network, Python and its libraries.
+    return max(measuring, work + 2 * state) + 1.5e9
 
 
 def free() -> float | None:

@@ -34,7 +34,7 @@ ARROWS = {
     "statistics": {"style"},
     "layer_weights": {"statistics", "vgg"},
     "objective": {"layer_weights", "statistics", "style", "vgg"},
-    "evaluate": {"statistics", "style", "vgg"},
+    "evaluate": {"compiler_options", "statistics", "style", "vgg"},
     "compare": {"statistics", "style"},
     "kernels": {"dataset", "manifest", "progress", "style", "vgg"},
     "naming": {"kernels"},

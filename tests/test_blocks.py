@@ -49,7 +49,7 @@ def evaluations(default_weights):
 def test_evaluate_is_the_objective(
     evaluations, painting, monkeypatch, height, padding, pooling, features
 ):
-    monkeypatch.setattr(blocks, "_FEATURES", features)
+    monkeypatch.setattr(blocks, "FEATURES", features)
     image = painting(1, height, 30)
     ((loss, terms), actual), ((value, values), desired) = evaluations(padding, pooling, image)
     np.testing.assert_allclose(loss, value, rtol=1e-5)
