@@ -1,5 +1,6 @@
 """scripts/benchmark.py: every subcommand at a small size, its tables, and what it refuses."""
 
+import functools
 import importlib
 import importlib.util
 import json
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from scripts import benchmark
-from scripts.benchmarks import learn, measure, program, step, transfer
+from scripts.benchmarks import learn, measure, ours, program, startup, step, transfer
 from styleinv.errors import InputError
 
 
@@ -32,13 +33,15 @@ class Here:
 
 
 @pytest.fixture
-def here(monkeypatch):
-    """Programs run in this process."""
+def here(monkeypatch, network):
+    """Programs run in this process, with the network that the other tests have."""
     for module in (learn, measure, program, step, transfer):
         monkeypatch.setattr(module, "Program", Here)
-    kept = jax.config.jax_enable_compilation_cache
+    monkeypatch.setattr(ours, "load_network", lambda convolution="auto": network)
+    jax.config.update("jax_disable_most_optimizations", True)  # compiles faster
     yield
-    jax.config.update("jax_enable_compilation_cache", kept)
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.config.update("jax_enable_compilation_cache", True)
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def run(monkeypatch, tmp_path):
     return rows
 
 
-@pytest.mark.usefixtures("here", "default_weights")
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("words", "count"),
     [
@@ -76,8 +79,10 @@ def test_subcommand_races_a_rival(run, capsys, words, count):
 
 
 @pytest.mark.usefixtures("default_weights")
-def test_startup_launches_both(run):
-    rows = run("startup --resolution 32 --references 1 --repeats 1")
+def test_startup_launches_both(run, monkeypatch):
+    for name in ("first_step", "ended"):
+        monkeypatch.setattr(startup, name, functools.cache(getattr(startup, name)))  # once
+    rows = run("startup --resolution 16 --references 1 --repeats 1")
     assert [row["what"] for row in rows] == ["first step", "--help"]
     assert all(row["ratio"] == pytest.approx(row["ours"] / row["rival"]) for row in rows)
 

@@ -58,6 +58,7 @@ class OurLearning:
         term = objectives[self._resolution].terms["style"]
         assert isinstance(term, StyleTerm)
         floor = term.dispersion(styles[self._resolution])
+        assert floor is not None  # Gram matrices have one
         frames = synthesize(
             lambda resolution: (network, objectives[resolution]),
             lambda resolution: white_noise(

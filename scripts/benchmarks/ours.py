@@ -22,7 +22,7 @@ def set_up(*, cold: bool = False) -> None:
         compilation.keep_compiled()
 
 
-def demo(count: int) -> list[Path]:
+def demo(count: int) -> tuple[Path, ...]:
     """The first pictures of the demo dataset.
 
     Raises:
@@ -31,7 +31,7 @@ def demo(count: int) -> list[Path]:
     paths = sorted((Path(__file__).resolve().parents[2] / "data" / "anime").glob("*.jpg"))
     if count > len(paths):
         raise InputError(f"--references (={count}) is more than the {len(paths)} in data/anime")
-    return paths[:count]
+    return tuple(paths[:count])
 
 
 def noise(resolution: int, seed: int = 0) -> np.ndarray:

@@ -112,11 +112,18 @@ def _check(
 ) -> None:
     """Raises an InputError where the two do not compute the same."""
     value = abs(mine[0] - theirs[0]) / theirs[0]
-    gradient = float(np.linalg.norm(mine[1] - theirs[1]) / np.linalg.norm(theirs[1]))
-    said = f"at {resolution} px: loss {value:.1e}, gradient {gradient:.1e}"
-    print(f"relative difference of ours and the rival {said}", flush=True)
-    if not max(value, gradient) < _AGREE:
-        raise InputError(f"ours and the rival differ by more than {_AGREE} {said}")
+    away, wanted = mine[1] - theirs[1], theirs[1]
+    whole = np.linalg.norm(away) / np.linalg.norm(wanted)
+    # An activation within rounding of zero opens its ReLU here and not there, which moves the
+    # gradient of all that it sees, by 1e-3 of the norm for a few: hence the median over pixels.
+    typical = np.median(abs(away)) / np.median(abs(wanted))
+    said = f"loss {value:.1e}, gradient {typical:.1e} (median; norm {whole:.1e})"
+    print(f"{resolution} px, relative difference of ours and the rival: {said}", flush=True)
+    if not (value < _AGREE and typical < _AGREE and whole < 100 * _AGREE):
+        raise InputError(
+            f"ours and the rival differ by more than {_AGREE} at {resolution} px: {said}; "
+            "they must compute the same to be compared"
+        )
 
 
 def _alternate(

@@ -50,7 +50,9 @@ class VGG19(torch.nn.Module):
         self.convolutions = torch.nn.ModuleDict()
         for name, kernel in loaded.kernels.items():
             c_in, c_out = kernel.shape[2:]
-            convolution = torch.nn.Conv2d(c_in, c_out, 3, padding=0 if name == "conv1_1" else 1)
+            padding = 0 if name == "conv1_1" else 1
+            make = torch.nn.utils.skip_init  # random weights would only cost time
+            convolution = make(torch.nn.Conv2d, c_in, c_out, 3, padding=padding)
             oihw = torch.tensor(kernel).permute(3, 2, 0, 1)
             oihw = oihw.contiguous(memory_format=torch.channels_last)
             convolution.weight = torch.nn.Parameter(oihw)
