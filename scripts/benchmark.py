@@ -44,6 +44,7 @@ COLUMNS = {  # of each subcommand's table: key, title, format
     "learn": [
         ("evaluations", "rival's evaluations", ""),
         ("loss", "its loss", ".5f"),
+        ("floor", "of it dispersion", ".5f"),
         ("rival", "its time (s)", ".1f"),
         ("our_steps", "our steps", ""),
         ("ours", "our time (s)", ".1f"),

@@ -81,7 +81,7 @@ class OurLearning:
                 reached[left.pop(0)] = time.perf_counter() - begun, frame.count
             if not left:
                 break
-        return Run(start, reached, frame.image, frame.snapshot.loss + floor)
+        return Run(start, reached, frame.image, frame.snapshot.loss + floor, floor)
 
 
 def _stages(resolution: int, coarse: Sequence[int]) -> list[Stage]:
@@ -111,7 +111,7 @@ def rows(resolution: int, references: int, steps: int, line_search: str) -> list
                 f"the rival's was {loss:.6f} after {end} evaluations and {seconds:.0f} s"
             )
         facts = {"resolution": resolution, "references": references, "evaluations": end}
-        result.append(facts | row(run, way[0][0], seconds, loss))
+        result.append(facts | {"floor": run.floor} | row(run, way[0][0], seconds, loss))
     return result
 
 

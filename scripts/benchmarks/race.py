@@ -14,12 +14,14 @@ class Run(NamedTuple):
         reached: {loss: (seconds since the beginning, steps)}.
         image: f32[h, w, 3], the last.
         loss: the last image's.
+        floor: the share of every loss that no image is without.
     """
 
     start: float
     reached: Mapping[float, tuple[float, int]]
     image: np.ndarray
     loss: float
+    floor: float = 0.0
 
 
 def row(run: Run, rival_start: float, seconds: float, loss: float) -> dict[str, Any]:
