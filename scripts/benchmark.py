@@ -1,225 +1,216 @@
-"""How long things take, always against a rival in the same run.
+"""How long things take and how much memory, always against a rival in the same run.
 
-    python scripts/benchmark.py step --resolutions 128 256 --repeats 9
+    python scripts/benchmark.py step --resolutions 256 512 --rival eager
+    python scripts/benchmark.py step --resolutions 256 --references 1 10000
+    python scripts/benchmark.py learn
     python scripts/benchmark.py transfer --content photo.jpg --style painting.jpg --size 256
+    python scripts/benchmark.py measure
+    python scripts/benchmark.py startup
+    python scripts/benchmark.py memory
 
-`step` is value and gradient of the Gram objective over all layers; the rival is the same network
-with direct convolutions only. The two alternate, and medians and their ratio are printed, so that a
-noisy machine disturbs both alike. `transfer` is the time to the losses that the PyTorch program
-pastiche reaches after 100 and 300 of its steps, with its objective, from its start. With --json
-FILE the rows are also written there.
+`step` is value and gradient of the Gram objective over all layers; `learn` and `transfer`, the time
+to losses that PyTorch programs reach; `measure`, a pass over a dataset; `startup`, the time from
+launch to the first step; `memory`, the most that a process takes. Each runs beside the obvious
+PyTorch program, and says where that one wins. `ratio` is ours over the rival's. Needs
+requirements-dev.txt. How each is measured: `scripts/benchmarks/`, and docs/performance.md.
 """
 
 import argparse
+import importlib
 import json
-import statistics
 import sys
-import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from PIL import Image
-
-from experiments import cli
-from styleinv import compilation, files, memory, weights
+from styleinv import files
 from styleinv.errors import InputError
-from styleinv.lbfgs import LBFGS
-from styleinv.objective import Objective, content_term, style_term
-from styleinv.parameters import PARAMETERS
-from styleinv.style import measure
-from styleinv.synthesize import Stage, synthesize
-from styleinv.vgg import VGG, extract, layer_names
 
-PASTICHE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-
-
-@jax.jit
-def value_and_gradient(image, network, objective):
-    """The step without the solver: f32[], f32[h, w, 3]."""
-
-    def loss(image):
-        return objective(image, network(image, objective.layers))[0]
-
-    return jax.value_and_grad(loss)(image)
-
-
-def seconds(image, network, objective) -> float:
-    begin = time.perf_counter()
-    jax.block_until_ready(value_and_gradient(image, network, objective))
-    return time.perf_counter() - begin
-
-
-def step(resolutions: list[int], repeats: int) -> list[dict]:
-    """One row for each resolution."""
-    loaded, layers = weights.load("default"), layer_names()
-    networks = {
-        kind: VGG(
-            loaded.kernels, loaded.biases, loaded.matrix, loaded.offset, convolution=convolution
-        )
-        for kind, convolution in (("ours", "auto"), ("rival", "direct"))
-    }
-    rows = []
-    for resolution in resolutions:
-        generator = np.random.default_rng(0)
-        target, image = (
-            jnp.asarray(generator.random((resolution, resolution, 3)), jnp.float32)
-            for _ in range(2)
-        )
-        style = measure(networks["rival"], target, layers, resolution=resolution)
-        objective = Objective({"style": style_term(style, layers, "gram", "normalized")})
-        first = {kind: seconds(image, network, objective) for kind, network in networks.items()}
-        times = {kind: [] for kind in networks}
-        for _ in range(repeats):
-            for kind, network in networks.items():
-                times[kind].append(seconds(image, network, objective))
-        row = {"resolution": resolution}
-        row |= {kind: statistics.median(found) for kind, found in times.items()}
-        row |= {"ratio": row["ours"] / row["rival"], "compile": first["ours"] - row["ours"]}
-        rows.append(row)
-    return rows
-
-
-def pastiche_problems(content: Path, style: Path) -> tuple[Callable, Callable]:
-    """(start, problem_at) of pastiche's defaults; sizes are longest sides."""
-    w = weights.load("default")
-    network = VGG(
-        w.kernels, w.biases, w.matrix, w.offset, deepest="relu5_1", pooling="max", padding="zeros"
-    )
-
-    def read(path, size):
-        with Image.open(path) as image:
-            scale = size / max(image.size)
-            shape = round(image.width * scale), round(image.height * scale)
-            image = image.convert("RGB").resize(shape, Image.Resampling.BILINEAR)
-        return np.asarray(image, np.float32) / 255
-
-    def start(size):
-        return read(content, size)
-
-    def problem_at(size):
-        held = extract(network, jnp.asarray(start(size)), ("relu4_2",))
-        measured = measure(network, read(style, size), PASTICHE_LAYERS, resolution=size)
-        terms = {
-            "content": content_term(held, "mean", 0.01),
-            "style": style_term(measured, PASTICHE_LAYERS, "gram", "pastiche"),
-        }
-        return network, Objective(terms)
-
-    return start, problem_at
-
-
-def transfer(content: Path, style: Path, size: int, marks: list[int]) -> list[dict]:
-    """Time to the losses that pastiche reaches after so many of its steps; a row for each.
-
-    Both start from the content, with the same objective (pastiche's defaults), the same resized
-    pictures and as many threads. What comes before the first step (weights, features of the
-    targets, compilation) is counted apart; ours has the coarse stages of the config `pastiche`,
-    whose compilation is counted with the steps.
-    """
-    import torch
-    from pastiche.pastiche import VGG_MEAN, PasticheArtist
-
-    begin = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        styles: Any = [str(style)]  # annotated as one name
-        artist = PasticheArtist(str(content), styles, size=size, style_size=size, device="cpu")
-    start_up, rival, began = time.perf_counter() - begin, {}, time.perf_counter()
-    for step in range(1, max(marks) + 1):
-        artist.draw()
-        if step in marks:
-            rival[step] = artist.loss, time.perf_counter() - began
-
-    begin = time.perf_counter()
-    config = cli.config_by_name("pastiche")
-    start, problem_at = pastiche_problems(content, style)
-    last = len(config.steps) - 1
-    stages = [Stage(size // 2 ** (last - i), n) for i, n in enumerate(config.steps)]
-    stages[-1] = stages[-1]._replace(steps=10_000)
-    frames = synthesize(
-        problem_at,
-        start,
-        stages,
-        PARAMETERS[config.optimizer.parameters],
-        lambda steps: LBFGS(config.optimizer.memory),
-        keep_details=True,
-    )
-    frame = next(frames)  # compiles, and only evaluates the start
-    began, rows = time.perf_counter(), []
-    for mark in sorted(marks):
-        loss, seconds = rival[mark]
-        while frame.stage < last or frame.snapshot.loss > loss:
-            frame = next(frames)
-        row = {"resolution": size, "steps": mark, "loss": loss, "ours": time.perf_counter() - began}
-        row |= {"rival": seconds, "our steps": frame.step, "our start": began - begin}
-        row |= {"rival start": start_up, "ratio": row["ours"] / seconds}
-        row["ratio with start"] = (row["ours"] + row["our start"]) / (seconds + start_up)
-        rows.append(row)
-    bgr = torch.tensor(255 * frame.image[..., ::-1].copy()) - torch.tensor(VGG_MEAN)
-    artist.pastiche.data = bgr.permute(2, 0, 1)[None].contiguous()
-    rows[-1]["by rival"] = artist._calc_loss().item()
-    return rows
-
-
+DATA = Path(__file__).resolve().parents[1] / "data"
 COLUMNS = {  # of each subcommand's table: key, title, format
     "step": [
-        ("resolution", "resolution", "d"),
-        ("ours", "ours (s)", ".3f"),
-        ("rival", "direct only (s)", ".3f"),
-        ("ratio", "ratio", ".2f"),
-        ("compile", "compilation of ours (s)", ".1f"),
+        ("resolution", "resolution", ""),
+        ("ours", "ours (s)", ".4f"),
+        ("rival", "rival (s)", ".4f"),
+        ("ratio", "ratio", ".3f"),
+        ("references", "rival's and our references", ""),
+        ("compile", "our compilation, cold (s)", ".1f"),
+        ("rival_first", "rival's first step (s)", ".1f"),
+        ("gflops", "ours (GFLOP/s)", ".0f"),
+        ("rival_gflops", "rival (GFLOP/s)", ".0f"),
+    ],
+    "learn": [
+        ("evaluations", "rival's evaluations", ""),
+        ("loss", "its loss", ".5f"),
+        ("floor", "of it dispersion", ".5f"),
+        ("rival", "its time (s)", ".1f"),
+        ("our_steps", "our steps", ""),
+        ("ours", "our time (s)", ".1f"),
+        ("ratio", "ratio", ".3f"),
+        ("ratio_without_start", "without start-up", ".3f"),
+        ("start", "our start-up (s)", ".1f"),
+        ("rival_start", "its start-up (s)", ".1f"),
     ],
     "transfer": [
-        ("steps", "pastiche's steps", "d"),
+        ("steps", "pastiche's steps", ""),
         ("loss", "its loss", ".1f"),
         ("rival", "its time (s)", ".1f"),
-        ("our steps", "our fine steps", "d"),
+        ("our_steps", "our steps", ""),
         ("ours", "our time (s)", ".1f"),
-        ("ratio", "ratio", ".2f"),
-        ("ratio with start", "with start-up", ".2f"),
+        ("ratio", "ratio", ".3f"),
+        ("ratio_without_start", "without start-up", ".3f"),
+        ("start", "our start-up (s)", ".1f"),
+        ("rival_start", "its start-up (s)", ".1f"),
+    ],
+    "measure": [
+        ("resolution", "resolution", ""),
+        ("ours", "ours (s/image)", ".4f"),
+        ("rival", "rival (s/image)", ".4f"),
+        ("ratio", "ratio", ".3f"),
+        ("images_per_second", "ours (images/s)", ".2f"),
+        ("rival_images_per_second", "rival (images/s)", ".2f"),
+    ],
+    "startup": [
+        ("what", "from launch to", "<16"),
+        ("references", "references", ""),
+        ("ours", "ours (s)", ".2f"),
+        ("rival", "rival (s)", ".2f"),
+        ("ratio", "ratio", ".3f"),
+    ],
+    "memory": [
+        ("resolution", "resolution", ""),
+        ("rematerialize", "rematerialize", ""),
+        ("ours", "ours (MB)", ".0f"),
+        ("rival", "rival (MB)", ".0f"),
+        ("ratio", "ratio", ".3f"),
     ],
 }
 
 
+def resolution(text: str) -> int:
+    """Pixels; the deepest layer needs 16."""
+    return _at_least(16, text)
+
+
+def count(text: str) -> int:
+    return _at_least(1, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"(={text}) must be a whole number from {least} on")
+    return int(text)
+
+
+def add_step(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--resolutions", type=resolution, nargs="+", default=[256, 512])
+    command.add_argument("--repeats", type=count, default=7)
+    command.add_argument(
+        "--rival",
+        choices=["eager", "compile", "direct"],
+        default="eager",
+        help="PyTorch as it is, or with torch.compile; or ours with direct convolutions only",
+    )
+    command.add_argument(
+        "--references",
+        type=count,
+        nargs=2,
+        metavar=("FEW", "MANY"),
+        help="instead: the step learning from MANY pictures against that from FEW",
+    )
+
+
+def add_learn(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--resolution", type=resolution, default=256)
+    command.add_argument("--references", type=count, default=10, help="of data/anime")
+    command.add_argument("--steps", type=count, default=150, help="the rival's evaluations")
+    command.add_argument(
+        "--line-search",
+        choices=["none", "strong_wolfe"],
+        default="none",
+        help="of the rival's torch.optim.LBFGS",
+    )
+
+
+def add_transfer(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--content", type=Path, default=DATA / "photo" / "china.jpg")
+    command.add_argument("--style", type=Path, default=DATA / "paintings" / "cafe_terrace.jpg")
+    command.add_argument("--size", type=resolution, default=256, help="longest side in pixels")
+    command.add_argument(
+        "--marks", type=count, nargs="+", default=[100, 300], help="pastiche's steps"
+    )
+
+
+def add_measure(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--resolution", type=resolution, default=256)
+    command.add_argument("--count", type=count, default=32, help="pictures")
+    command.add_argument("--repeats", type=count, default=3)
+
+
+def add_startup(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--resolution", type=resolution, default=256)
+    command.add_argument(
+        "--references", type=count, nargs="+", default=[1, 12], help="of data/anime"
+    )
+    command.add_argument("--repeats", type=count, default=3)
+
+
+def add_memory(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--resolutions", type=resolution, nargs="+", default=[1024])
+    command.add_argument("--steps", type=count, default=3)
+
+
+COMMANDS = {
+    "step": add_step,
+    "learn": add_learn,
+    "transfer": add_transfer,
+    "measure": add_measure,
+    "startup": add_startup,
+    "memory": add_memory,
+}
+
+
+def show(what: str, rows: Sequence[dict[str, Any]]) -> None:
+    """The table, and where the rival wins."""
+    columns = [column for column in COLUMNS[what] if any(column[0] in row for row in rows)]
+    print("  ".join(title for _, title, _ in columns))
+    for row in rows:
+        cells = [_cell(row.get(key, "-"), kind) for key, _, kind in columns]
+        print("  ".join(cell.rjust(len(c[1])) for cell, c in zip(cells, columns, strict=True)))
+    lost = [row for row in rows if row["ratio"] > 1]
+    named = (
+        ", ".join(f"{columns[0][1]} {row[columns[0][0]]} ({row['ratio']:.2f})" for row in lost)
+        or "nowhere"
+    )
+    print(f"the rival wins: {named}")
+
+
+def _cell(value: Any, kind: str) -> str:
+    return str(value) if isinstance(value, str | bool | list) else format(value, kind)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     commands = parser.add_subparsers(dest="what", required=True)
-    one = commands.add_parser("step")
-    one.add_argument("--resolutions", type=int, nargs="+", default=[128, 256])
-    one.add_argument("--repeats", type=int, default=9)
-    two = commands.add_parser("transfer")
-    root = Path(__file__).resolve().parents[1] / "data"
-    two.add_argument("--content", type=Path, default=root / "photo" / "china.jpg")
-    two.add_argument("--style", type=Path, default=root / "paintings" / "cafe_terrace.jpg")
-    two.add_argument("--size", type=int, default=256, help="longest side in pixels")
-    two.add_argument("--marks", type=int, nargs="+", default=[100, 300], help="pastiche's steps")
-    for command in (one, two):
-        command.add_argument("--json", type=Path, help="a file for the rows")
-    arguments = vars(parser.parse_args())
-    memory.keep_freed()
-    compilation.keep_compiled()
-    what, file = arguments.pop("what"), arguments.pop("json")
+    for name, add in COMMANDS.items():
+        command = commands.add_parser(name)
+        add(command)
+        command.add_argument("--json", type=Path, metavar="FILE", help="where the rows are written")
+    given = vars(parser.parse_args())
+    what, file = given.pop("what"), given.pop("json")
     try:
-        rows = {"step": step, "transfer": transfer}[what](**arguments)
-        columns = COLUMNS[what]
-        print("  ".join(title for _, title, _ in columns))
-        for row in rows:
-            cells = (f"{format(row[key], kind):>{len(title)}}" for key, title, kind in columns)
-            print("  ".join(cells))
-        if "by rival" in rows[-1]:
-            last = rows[-1]["by rival"]
-            print(f"our last picture has, by pastiche's own objective, the loss {last:.1f}")
+        rows = importlib.import_module(f"scripts.benchmarks.{what}").rows(**given)
+        show(what, rows)
         if file:
             files.write(file, json.dumps(rows, indent=2).encode())
     except InputError as error:
-        parser.error(str(error))
+        print(f"benchmark.py: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

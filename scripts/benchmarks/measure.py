@@ -1,0 +1,64 @@
+"""A pass over a dataset: seconds a picture from files to moments, against PyTorch, turn by turn.
+
+The pictures are made from a seed and lie on the disk, two or three times as large as they are seen.
+Both see them with as many pixels: ours in their own aspects, in batches; the rival as squares, one
+by one. Ours also finds means, and the squares of each picture. What is compiled and warmed up in a
+first pass is not counted.
+"""
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from scripts.benchmarks import ours
+from scripts.benchmarks.program import Program, require
+from scripts.many_pictures import pictures
+from styleinv import dataset
+from styleinv.measuring.part import Part
+from styleinv.measuring.pipeline import measure_items
+from styleinv.measuring.sample import Plan
+from styleinv.measuring.sums import Sums
+from styleinv.vgg import PIXELS, layer_names
+
+
+class OurPass:
+    """Ours."""
+
+    def __init__(self, folder: Path, resolution: int):
+        ours.set_up()
+        self._items = dataset.shares(dataset.find(folder))
+        self._network = ours.load_network()
+        self._plan = Plan((PIXELS, *layer_names()), (resolution,))
+
+    def seconds(self) -> float:
+        """That a pass takes."""
+        begun, plan, items = time.perf_counter(), self._plan, self._items
+        part = Part(Sums.empty(plan.regions, plan.resolutions, plan.layers), len(items))
+        for _ in measure_items(self._network, items, range(len(items)), plan, part):
+            pass
+        part.sums.styles()
+        return time.perf_counter() - begun
+
+
+def rows(resolution: int, count: int, repeats: int) -> list[dict[str, Any]]:
+    """One row."""
+    require("torch")
+    with (
+        pictures(count, [2 * resolution, 3 * resolution]) as folder,
+        Program(f"{__name__}:OurPass", folder, resolution) as mine,
+        Program("scripts.benchmarks.torch_pass:TorchPass", folder, resolution) as theirs,
+    ):
+        turns = [(mine("seconds"), theirs("seconds")) for _ in range(1 + repeats)][1:]
+    first, second = (statistics.median(each) / count for each in zip(*turns, strict=True))
+    return [
+        {
+            "resolution": resolution,
+            "images": count,
+            "ours": first,
+            "rival": second,
+            "ratio": first / second,
+            "images_per_second": 1 / first,
+            "rival_images_per_second": 1 / second,
+        }
+    ]

@@ -1,0 +1,62 @@
+"""Our programs: the settings of a real run, the real network, its objective by default."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from styleinv import compilation, memory, weights
+from styleinv.errors import InputError
+from styleinv.objective import Objective, style_term
+from styleinv.style import Style
+from styleinv.vgg import VGG, layer_names
+
+
+def set_up(*, cold: bool = False) -> None:
+    """As `experiments` begins; cold, without what was compiled before."""
+    memory.keep_freed()
+    if cold:
+        jax.config.update("jax_enable_compilation_cache", False)
+    else:
+        compilation.keep_compiled()
+
+
+def demo(count: int) -> tuple[Path, ...]:
+    """The first pictures of the demo dataset.
+
+    Raises:
+        InputError: if there are fewer.
+    """
+    paths = sorted((Path(__file__).resolve().parents[2] / "data" / "anime").glob("*.jpg"))
+    if count > len(paths):
+        raise InputError(f"--references (={count}) is more than the {len(paths)} in data/anime")
+    return tuple(paths[:count])
+
+
+def noise(resolution: int, seed: int = 0) -> np.ndarray:
+    """f32[resolution, resolution, 3] in [0, 1]."""
+    return np.random.default_rng(seed).random((resolution, resolution, 3), np.float32)
+
+
+def load_network(convolution: str = "auto") -> VGG:
+    """The real VGG19, all 16 layers."""
+    found = weights.load("default")
+    return VGG(found.kernels, found.biases, found.matrix, found.offset, convolution=convolution)
+
+
+def gram_objective(style: Style) -> Objective:
+    """The Gram matrices of all 16 layers, weighed as by default, and nothing else."""
+    return Objective({"style": style_term(style, layer_names(), "gram", "fine")})
+
+
+@jax.jit
+def value_and_gradient(
+    image: jax.Array, network: VGG, objective: Objective
+) -> tuple[jax.Array, jax.Array]:
+    """The step without the solver: f32[], f32[h, w, 3]."""
+
+    def loss(image):
+        return objective(image, network(image, objective.layers))[0]
+
+    return jax.value_and_grad(loss)(jnp.asarray(image))

@@ -1,0 +1,176 @@
+"""Value and gradient of the 16-layer Gram objective, against PyTorch, turn by turn.
+
+Operations are counted, not measured: two for each multiplication with its addition of direct 3x3
+convolutions and of the Gram matrices, forward; and the same number again backward, since the
+weights are frozen and each product is followed back to one of its factors only. Winograd's
+convolutions take fewer than are counted.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from scripts.benchmarks import ours
+from scripts.benchmarks.program import Program, require
+from scripts.many_pictures import pictures
+from styleinv import dataset
+from styleinv.errors import InputError
+from styleinv.style import Style, measure
+from styleinv.survey import survey
+from styleinv.vgg import layer_channels, layer_names, layer_stride
+
+RIVALS = ("eager", "compile", "direct")
+_SEEN = 32  # pixels, at which very many pictures are measured: moments have the same shapes at all
+_AGREE = 1e-4  # relative
+
+
+class OurStep:
+    """Ours, and ours with direct convolutions only.
+
+    Args:
+        target: f32[h, w, 3], the picture whose Gram matrices are aimed at; or their style.
+        cold: compiles anew, whatever was compiled before.
+    """
+
+    def __init__(self, target: np.ndarray | Style, convolution: str = "auto", cold: bool = True):
+        ours.set_up(cold=cold)
+        self._network = ours.load_network(convolution)
+        if not isinstance(target, Style):
+            target = measure(self._network, target, layer_names(), resolution=len(target))
+        self._objective = ours.gram_objective(target)
+        self._step = ours.value_and_gradient
+
+    def kind(self) -> str:
+        """The kind of its device: cpu or gpu."""
+        return jax.default_backend()
+
+    def compile(self, image: np.ndarray) -> float:
+        """Seconds from Python to a function that can run."""
+        begun = time.perf_counter()
+        self._step = ours.value_and_gradient.lower(image, self._network, self._objective).compile()
+        return time.perf_counter() - begun
+
+    def evaluate(self, image: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss, and its gradient f32[h, w, 3], in full precision."""
+        with jax.default_matmul_precision("highest"):  # another compilation, but not on CPU
+            step = self._step if self.kind() == "cpu" else ours.value_and_gradient
+            value, gradient = step(image, self._network, self._objective)
+        return float(value), np.asarray(gradient)
+
+    def seconds(self, image: np.ndarray) -> float:
+        """That one step takes."""
+        image = jax.block_until_ready(jax.numpy.asarray(image))
+        begun = time.perf_counter()
+        jax.block_until_ready(self._step(image, self._network, self._objective))
+        return time.perf_counter() - begun
+
+
+def rows(
+    resolutions: Sequence[int], repeats: int, rival: str, references: Sequence[int] | None
+) -> list[dict[str, Any]]:
+    """One row for each resolution."""
+    if references:
+        return _by_references(resolutions, repeats, *references)
+    if rival != "direct":
+        require("torch")
+    return [_against(rival, resolution, repeats) for resolution in resolutions]
+
+
+def _against(rival: str, resolution: int, repeats: int) -> dict[str, Any]:
+    target, image = ours.noise(resolution), ours.noise(resolution, 1)
+    with Program(f"{__name__}:OurStep", target) as mine, _open(rival, target) as theirs:
+        if mine("kind") != theirs("kind"):
+            raise InputError(
+                f"ours runs on {mine('kind')} and the rival on {theirs('kind')}; install JAX and "
+                "PyTorch for the same device, or set JAX_PLATFORMS=cpu or CUDA_VISIBLE_DEVICES="
+            )
+        compiling = mine("compile", image)
+        _check(resolution, mine("evaluate", image), theirs("evaluate", image))
+        taken = _alternate({"ours": mine, "rival": theirs}, image, repeats)
+    row = _compare(resolution, taken["ours"][1:], taken["rival"][1:])
+    return row | {
+        "against": rival,
+        "compile": compiling,
+        "rival_first": taken["rival"][0],
+        "gflops": operations(resolution) / row["ours"] / 1e9,
+        "rival_gflops": operations(resolution) / row["rival"] / 1e9,
+    }
+
+
+def _open(rival: str, target: np.ndarray) -> Program:
+    if rival == "direct":
+        return Program(f"{__name__}:OurStep", target, "direct", False)
+    return Program("scripts.benchmarks.torch_rival:TorchStep", target, rival == "compile")
+
+
+def _check(
+    resolution: int, mine: tuple[float, np.ndarray], theirs: tuple[float, np.ndarray]
+) -> None:
+    """Raises an InputError where the two do not compute the same."""
+    value = abs(mine[0] - theirs[0]) / theirs[0]
+    away, wanted = mine[1] - theirs[1], theirs[1]
+    whole = np.linalg.norm(away) / np.linalg.norm(wanted)
+    # An activation within rounding of zero opens its ReLU here and not there, which moves the
+    # gradient of all that it sees, by 1e-3 of the norm for a few: hence the median over pixels.
+    typical = np.median(abs(away)) / np.median(abs(wanted))
+    said = f"loss {value:.1e}, gradient {typical:.1e} (median; norm {whole:.1e})"
+    print(f"{resolution} px, relative difference of ours and the rival: {said}", flush=True)
+    if not (value < _AGREE and typical < _AGREE and whole < 100 * _AGREE):
+        raise InputError(
+            f"ours and the rival differ by more than {_AGREE} at {resolution} px: {said}; "
+            "they must compute the same to be compared"
+        )
+
+
+def _alternate(
+    programs: dict[str, Program], image: np.ndarray, repeats: int
+) -> dict[str, list[float]]:
+    """{program: seconds of a first step, and of so many more}, turn by turn."""
+    taken: dict[str, list[float]] = {name: [] for name in programs}
+    for _ in range(1 + repeats):
+        for name, program in programs.items():
+            taken[name].append(program("seconds", image))
+    return taken
+
+
+def _compare(resolution: int, mine: list[float], theirs: list[float]) -> dict[str, Any]:
+    first, second = statistics.median(mine), statistics.median(theirs)
+    return {"resolution": resolution, "ours": first, "rival": second, "ratio": first / second}
+
+
+def _by_references(
+    resolutions: Sequence[int], repeats: int, few: int, many: int
+) -> list[dict[str, Any]]:
+    """The same step towards the style of few pictures (the rival) and of many (ours)."""
+    network, found = ours.load_network(), {}
+    for count in (few, many):
+        with pictures(count) as folder:
+            items = dataset.shares(dataset.find(folder))
+            styles = survey(network, items, layer_names(), [_SEEN])
+        assert styles is not None
+        (found[count],) = styles["all"].values()
+    result = []
+    for resolution in resolutions:
+        image, make = ours.noise(resolution), f"{__name__}:OurStep"
+        with (
+            Program(make, found[many], "auto", False) as more,
+            Program(make, found[few], "auto", False) as less,
+        ):
+            taken = _alternate({"ours": more, "rival": less}, image, repeats)
+        row = _compare(resolution, taken["ours"][1:], taken["rival"][1:])
+        result.append(row | {"references": [few, many]})
+    return result
+
+
+def operations(resolution: int) -> float:
+    """Of one value and gradient; see the top of this file."""
+    multiplications, below = 0.0, 3  # a pixel
+    for layer in layer_names():
+        channels, positions = layer_channels(layer), 1 / layer_stride(layer) ** 2
+        multiplications += positions * channels * (9 * below + channels)
+        below = channels
+    return 2 * 2 * multiplications * resolution**2
