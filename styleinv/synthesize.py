@@ -76,14 +76,14 @@ class ImageLoss:
         decode: params -> image.
         rematerialize: compute the features of a block again when its gradient is due, instead of
             keeping those of all blocks.
-        strips: see `blocks.evaluate`.
         precision: of the convolutions.
+        strips: see `blocks.evaluate`.
     """
 
     decode: Callable[[jax.Array], jax.Array]
     rematerialize: bool = False
-    strips: bool = True
     precision: Precision = FLOAT32
+    strips: bool = True
 
     def __call__(
         self, params: jax.Array, problem: tuple[VGG, Objective]
@@ -131,7 +131,7 @@ def synthesize(
         resume: the position to go on from; bit for bit what an undisturbed run would do.
     """
     # A step of one's own may have the image's rows on several devices.
-    loss = ImageLoss(parameters.decode, rematerialize, step is None, precision)
+    loss = ImageLoss(parameters.decode, rematerialize, precision, strips=step is None)
     image = None
     for index, stage in enumerate(stages):
         earlier = sum(s.steps for s in stages[:index])

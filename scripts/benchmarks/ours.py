@@ -1,5 +1,6 @@
 """Our programs: the settings of a real run, the real network, its objective by default."""
 
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleinv import compilation, memory, weights
+from styleinv.compiler_options import FAST
 from styleinv.errors import InputError
 from styleinv.objective import Objective, style_term
 from styleinv.style import Style
@@ -50,7 +52,7 @@ def gram_objective(style: Style) -> Objective:
     return Objective({"style": style_term(style, layer_names(), "gram", "fine")})
 
 
-@jax.jit
+@partial(jax.jit, compiler_options=FAST)
 def value_and_gradient(
     image: jax.Array, network: VGG, objective: Objective
 ) -> tuple[jax.Array, jax.Array]:
