@@ -47,15 +47,16 @@ def needed(
         strips: whether rematerialized blocks may be computed strip by strip, see `blocks`.
     """
     features = sum(4 * layer_channels(layer) / layer_stride(layer) ** 2 for layer in layers)
-    # Features and their gradients, as XLA's own analysis counts them.
+    # As XLA's own analysis counts them: features that are measured; and with their gradients.
     measuring, work = 1.1 * features * pixels, 2.8 * features * pixels
     if rematerialize:
         work = 1.5 * features * pixels
         if strips:
             work = min(work, 0.2 * features * pixels + 7.5 * 4 * FEATURES)
-    state = 12 * (2 * pairs + 8) * pixels  # once more while it is saved
-    # Besides, the network, Python and its libraries.
-    return max(measuring, work + 2 * state) + 1.5e9
+    state = 12 * (2 * pairs + 8) * pixels
+    # The state is there once more while it is saved, and the C library keeps that. Besides, the
+    # network, Python and its libraries.
+    return max(measuring, work) + 2 * state + 1.5e9
 
 
 def free() -> float | None:

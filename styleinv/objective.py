@@ -20,6 +20,7 @@ from styleinv.style import Moments, Style, measure, moments_of
 from styleinv.vgg import VGG
 
 CONTENT_NORMALIZATIONS = ("relative", "gatys", "mean")
+Features = Mapping[str, jax.Array] | Mapping[str, Moments]  # moments for style terms without masks
 
 
 class Term(Protocol):
@@ -34,9 +35,7 @@ class Term(Protocol):
         """The share of it that looks at these layers; of no layers: at the image alone."""
         ...
 
-    def __call__(
-        self, image: jax.Array, features: Mapping[str, jax.Array]
-    ) -> dict[str, jax.Array]: ...
+    def __call__(self, image: jax.Array, features: Features) -> dict[str, jax.Array]: ...
 
 
 class Objective(NamedTuple):
@@ -55,7 +54,7 @@ class Objective(NamedTuple):
         return Objective({name: term for name, term in shares.items() if term is not None})
 
     def __call__(
-        self, image: jax.Array, features: Mapping[str, jax.Array]
+        self, image: jax.Array, features: Features
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         values = {
             name + part: value
@@ -73,8 +72,6 @@ class Objective(NamedTuple):
 @dataclass(frozen=True)
 class StyleTerm:
     """sum_l weight_l |embedding_l(image) - target_l|^2, with one part per layer.
-
-    Without masks, `Moments` of a layer do in place of its features.
 
     Attributes:
         targets: {layer: embedding of the target's moments}.

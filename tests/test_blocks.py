@@ -32,7 +32,8 @@ def evaluations(default_weights):
             return objective(image, network(image, objective.layers))
 
         def by_blocks(image, problem):
-            return blocks.evaluate(*problem, image)
+            network, objective = problem
+            return blocks.evaluate(network, objective, image)
 
         ways = (jax.jit(jax.value_and_grad(f, has_aux=True)) for f in (by_blocks, whole))
         return [way(image, problem) for way in ways]

@@ -158,10 +158,12 @@ def test_the_memory_that_is_needed_is_that_of_xla(network):
         loss, solver = ImageLoss(PARAMETERS["waves"].decode, again), lbfgs.LBFGS(pairs)
         values = jax.eval_shape(loss, params, problem)[1]
         state = jax.eval_shape(solver.init, params, values)
-        found = step.lower(loss, solver, params, state, problem).compile().memory_analysis()
+        stepping = step.lower(loss, solver, params, state, problem)
+        measuring = style._measure.lower(network, params, {"": None}, layers)
+        found = [x.compile().memory_analysis().temp_size_in_bytes for x in (stepping, measuring)]
         state_bytes = 2 * 12 * (2 * pairs + 8)
         actual = memory.needed(layers, side**2, pairs, rematerialize=again) - 1.5e9
-        desired = found.temp_size_in_bytes + state_bytes * side**2
+        desired = max(found) + state_bytes * side**2
         assert 0.8 < actual / desired < 1.3, (again, actual / desired)
 
 
