@@ -115,8 +115,8 @@ def _apply(
         with jax.default_matmul_precision("highest"):
             return convolve_tiles(x, filters, padding, finish)
     border = (padding, padding)
-    # Of bfloat16 factors the result is bfloat16 too, summed in float32 and rounded once: that is
-    # what cuDNN has kernels for, and not for a float32 result.
+    # Of bfloat16 factors the result is bfloat16 too, summed in float32 and rounded once: cuDNN
+    # lists that among what it supports, and not a float32 result.
     y = jax.lax.conv_general_dilated(
         x[None],
         filters.astype(x.dtype),
