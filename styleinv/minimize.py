@@ -106,10 +106,13 @@ _compiled = partial(
     jax.jit, static_argnames=("loss", "solver"), donate_argnames=("state",)
 )  # the state is the largest array by far
 _step, _frugal_step = _compiled(take_step), _compiled(take_step, compiler_options=_FRUGAL)
-_chunk = partial(
+_compiled_loop = partial(
     jax.jit, static_argnames=("loss", "solver", "most"), donate_argnames=("params", "state")
 )
-_steps, _frugal_steps = _chunk(take_steps), _chunk(take_steps, compiler_options=_FRUGAL)
+_steps, _frugal_steps = (
+    _compiled_loop(take_steps),
+    _compiled_loop(take_steps, compiler_options=_FRUGAL),
+)
 
 
 def minimize(
