@@ -109,10 +109,8 @@ _step, _frugal_step = _compiled(take_step), _compiled(take_step, compiler_option
 _compiled_loop = partial(
     jax.jit, static_argnames=("loss", "solver", "most"), donate_argnames=("params", "state")
 )
-_steps, _frugal_steps = (
-    _compiled_loop(take_steps),
-    _compiled_loop(take_steps, compiler_options=_FRUGAL),
-)
+_steps = _compiled_loop(take_steps)
+_frugal_steps = _compiled_loop(take_steps, compiler_options=_FRUGAL)
 
 
 def minimize(
