@@ -129,8 +129,8 @@ def _apply(
         gather = filters.shape[0] == 9 * x.shape[-1]
         return finish((_gather if gather else _scatter)(x, filters, padding))
     border = (padding, padding)
-    # Of bfloat16 factors the result is bfloat16 too, summed in float32 and rounded once: that is
-    # what cuDNN has kernels for, and not for a float32 result.
+    # Of bfloat16 factors the result is bfloat16 too, summed in float32 and rounded once: cuDNN
+    # lists that among what it supports, and not a float32 result.
     y = jax.lax.conv_general_dilated(
         x[None],
         filters.astype(x.dtype),

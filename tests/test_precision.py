@@ -26,7 +26,7 @@ PIXELS = PARAMETERS["pixels"]
 def problem(network, painting):
     """(network, objective) with a style, a content and smoothness."""
     style = measure(network, painting(1, 48, 48), LAYERS, resolution=48)
-    held = extract(network, jnp.asarray(painting(2, 40, 48)), ("relu2_1",))
+    held = extract(network, jnp.asarray(painting(3, 40, 48)), ("relu2_1",))
     terms = {"style": style_term(style, LAYERS, "gram", "fine")}
     terms |= {"content": content_term(held, "relative", 1e-3)}
     return network, Objective(terms | {"tv": TotalVariationTerm(jnp.float32(0.3))})
@@ -76,7 +76,9 @@ def test_bfloat16_gives_nearly_the_loss_and_gradient_of_float32(problem, start):
         assert actual != desired
         assert {x.dtype for x in jax.tree.leaves((coarse, gradient))} == {jnp.dtype("float32")}
         for name, value in parts.items():
-            np.testing.assert_allclose(coarse[name], value, 2e-2, err_msg=name)
+            np.testing.assert_allclose(
+                coarse[name], value, 2e-2, 1e-4 * float(desired), err_msg=name
+            )
         difference = np.linalg.norm(gradient - desired_gradient)
         assert difference < 5e-2 * np.linalg.norm(desired_gradient)
 
@@ -85,7 +87,7 @@ def test_bfloat16_comes_down(problem, start):
     loss = ImageLoss(PIXELS.decode, False, choose("bfloat16", "cpu"))
     snapshots = list(minimize(loss, start, problem, LBFGS(10), 15))
     assert snapshots[-1].loss < 0.4 * snapshots[0].loss
-    exact = ImageLoss(PIXELS.decode)(snapshots[-1].params, problem)[0]
+    exact = jax.jit(ImageLoss(PIXELS.decode))(snapshots[-1].params, problem)[0]
     np.testing.assert_allclose(snapshots[-1].loss, exact, rtol=2e-2)
 
 
