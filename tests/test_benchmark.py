@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 from scripts import benchmark
-from scripts.benchmarks import learn, measure, ours, program, startup, step, transfer
+from scripts.benchmarks import (
+    learn,
+    measure,
+    ours,
+    program,
+    startup,
+    step,
+    torch_learning,
+    transfer,
+)
+from styleinv import weights
 from styleinv.errors import InputError
 
 
@@ -32,12 +42,18 @@ class Here:
         pass
 
 
+@pytest.fixture(scope="module")
+def load_network():
+    return functools.cache(ours.load_network)
+
+
 @pytest.fixture
-def here(monkeypatch, network):
-    """Programs run in this process, with the network that the other tests have."""
+def here(monkeypatch, default_weights, load_network):
+    """Programs run in this process, and load weights and networks once."""
     for module in (learn, measure, program, step, transfer):
         monkeypatch.setattr(module, "Program", Here)
-    monkeypatch.setattr(ours, "load_network", lambda convolution="auto": network)
+    monkeypatch.setattr(weights, "load", lambda name: default_weights)
+    monkeypatch.setattr(ours, "load_network", load_network)
     jax.config.update("jax_disable_most_optimizations", True)  # compiles faster
     yield
     jax.config.update("jax_disable_most_optimizations", False)
@@ -64,7 +80,7 @@ def run(monkeypatch, tmp_path):
         ("step --resolutions 16 --repeats 1", 1),
         ("step --resolutions 16 --repeats 1 --references 1 3", 1),
         ("learn --resolution 16 --references 2 --steps 3", 2),
-        ("transfer --size 32 --marks 2 4", 2),
+        ("transfer --size 32 --marks 1 2", 2),
         ("measure --resolution 16 --count 3 --repeats 1", 1),
         ("memory --resolutions 16 --steps 1", 2),
     ],
@@ -79,12 +95,23 @@ def test_subcommand_races_a_rival(run, capsys, words, count):
 
 
 @pytest.mark.usefixtures("default_weights")
-def test_startup_launches_both(run, monkeypatch):
-    for name in ("first_step", "ended"):
-        monkeypatch.setattr(startup, name, functools.cache(getattr(startup, name)))  # once
-    rows = run("startup --resolution 16 --references 1 --repeats 1")
-    assert [row["what"] for row in rows] == ["first step", "--help"]
-    assert all(row["ratio"] == pytest.approx(row["ours"] / row["rival"]) for row in rows)
+def test_startup_launches_ours(run, monkeypatch):
+    monkeypatch.setattr(startup, "first_step", functools.cache(startup.first_step))  # once
+    monkeypatch.setattr(startup, "rival_first_step", lambda paths, resolution: 2.0)
+    monkeypatch.setattr(startup, "ended", lambda *words: 4.0)
+    first, helped = run("startup --resolution 16 --references 1 --repeats 1")
+    assert (first["what"], first["references"], first["rival"]) == ("first step", 1, 2.0)
+    assert first["ratio"] == first["ours"] / 2
+    assert (helped["what"], helped["ratio"]) == ("--help", 1.0)
+
+
+@pytest.mark.usefixtures("here")
+def test_torch_learning_prints_a_loss_for_each_evaluation(monkeypatch, capsys):
+    words = ["", str(*ours.demo(1)), "--resolution=16", "--steps=2"]
+    monkeypatch.setattr(sys, "argv", words)
+    torch_learning.main()
+    first, second = map(float, capsys.readouterr().out.split())
+    assert first > second > 0
 
 
 def test_operations_counts_convolutions_and_grams_in_both_directions():

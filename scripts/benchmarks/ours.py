@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,10 +42,10 @@ def noise(resolution: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((resolution, resolution, 3), np.float32)
 
 
-def load_network(convolution: str = "auto") -> VGG:
-    """The real VGG19, all 16 layers."""
+def load_network(**options: Any) -> VGG:
+    """The real VGG19, all 16 layers unless the options of `VGG` say otherwise."""
     found = weights.load("default")
-    return VGG(found.kernels, found.biases, found.matrix, found.offset, convolution=convolution)
+    return VGG(found.kernels, found.biases, found.matrix, found.offset, **options)
 
 
 def gram_objective(style: Style) -> Objective:

@@ -38,7 +38,7 @@ class OurStep:
 
     def __init__(self, target: np.ndarray | Style, convolution: str = "auto", cold: bool = True):
         ours.set_up(cold=cold)
-        self._network = ours.load_network(convolution)
+        self._network = ours.load_network(convolution=convolution)
         if not isinstance(target, Style):
             target = measure(self._network, target, layer_names(), resolution=len(target))
         self._objective = ours.gram_objective(target)

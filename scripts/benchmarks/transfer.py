@@ -22,7 +22,6 @@ from experiments import cli
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import Program, alone, require
 from scripts.benchmarks.race import Run, row
-from styleinv import weights
 from styleinv.errors import InputError
 from styleinv.lbfgs import LBFGS
 from styleinv.objective import Objective, content_term, style_term
@@ -86,16 +85,7 @@ class OurTransfer:
         """Until the last of these falling losses."""
         begun, reached = time.perf_counter(), {}
         ours.set_up()
-        w = weights.load("default")
-        self._network = VGG(
-            w.kernels,
-            w.biases,
-            w.matrix,
-            w.offset,
-            deepest="relu5_1",
-            pooling="max",
-            padding="zeros",
-        )
+        self._network = ours.load_network(deepest="relu5_1", pooling="max", padding="zeros")
         config = cli.config_by_name("pastiche")
         last = len(config.steps) - 1
         stages = [Stage(self._size // 2 ** (last - i), n) for i, n in enumerate(config.steps)]
@@ -147,6 +137,7 @@ def rows(content: Path, style: Path, size: int, marks: Sequence[int]) -> list[di
     with Program(f"{__name__}:Pastiche", *asked) as theirs:
         rival_start, found = theirs("run", marks)
         losses = [found[mark][1] for mark in marks]
+        print(f"pastiche's losses: {', '.join(f'{loss:.1f}' for loss in losses)}", flush=True)
         run: Run = alone(f"{__name__}:OurTransfer", asked, "run", losses)
         by_rival = theirs("loss", run.image)
     print(f"our last picture: {run.loss:.1f} by our objective, {by_rival:.1f} by pastiche's")
