@@ -153,10 +153,9 @@ def _gather(x: jax.Array, filters: jax.Array, padding: int) -> jax.Array:
 def _scatter(x: jax.Array, filters: jax.Array, padding: int) -> jax.Array:
     """To few outputs: what each position gives to its nine neighbors, by f32[c_in, 9 c_out]."""
     given = jnp.matmul(x, filters, precision="highest").reshape(*x.shape[:2], 3, 3, -1)
-    y = sum(
-        jnp.pad(given[:, :, i, j], ((2 - i, i), (2 - j, j), (0, 0)))
-        for i in range(3)
-        for j in range(3)
-    )
+    y = jnp.zeros((x.shape[0] + 2, x.shape[1] + 2, given.shape[-1]))
+    for i in range(3):
+        for j in range(3):
+            y += jnp.pad(given[:, :, i, j], ((2 - i, i), (2 - j, j), (0, 0)))
     cut = 2 - padding
     return y[cut : y.shape[0] - cut, cut : y.shape[1] - cut]
