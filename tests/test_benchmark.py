@@ -54,9 +54,7 @@ def here(monkeypatch, default_weights, load_network):
         monkeypatch.setattr(module, "Program", Here)
     monkeypatch.setattr(weights, "load", lambda name: default_weights)
     monkeypatch.setattr(ours, "load_network", load_network)
-    jax.config.update("jax_disable_most_optimizations", True)  # compiles faster
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
     jax.config.update("jax_enable_compilation_cache", True)
 
 

@@ -8,7 +8,7 @@ convolutions take fewer than are counted.
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -19,7 +19,7 @@ from scripts.benchmarks.program import Program, require
 from scripts.many_pictures import pictures
 from styleinv import dataset
 from styleinv.errors import InputError
-from styleinv.style import Style, measure
+from styleinv.style import measure
 from styleinv.survey import survey
 from styleinv.vgg import layer_channels, layer_names, layer_stride
 
@@ -32,16 +32,15 @@ class OurStep:
     """Ours, and ours with direct convolutions only.
 
     Args:
-        target: f32[h, w, 3], the picture whose Gram matrices are aimed at; or their style.
+        target: f32[h, w, 3], the picture whose Gram matrices are aimed at.
         cold: compiles anew, whatever was compiled before.
     """
 
-    def __init__(self, target: np.ndarray | Style, convolution: str = "auto", cold: bool = True):
+    def __init__(self, target: np.ndarray, convolution: str = "auto", cold: bool = True):
         ours.set_up(cold=cold)
         self._network = ours.load_network(convolution=convolution)
-        if not isinstance(target, Style):
-            target = measure(self._network, target, layer_names(), resolution=len(target))
-        self._objective = ours.gram_objective(target)
+        style = measure(self._network, target, layer_names(), resolution=len(target))
+        self._objective = ours.gram_objective(style)
         self._step = ours.value_and_gradient
 
     def kind(self) -> str:
@@ -63,10 +62,14 @@ class OurStep:
 
     def seconds(self, image: np.ndarray) -> float:
         """That one step takes."""
-        image = jax.block_until_ready(jax.numpy.asarray(image))
-        begun = time.perf_counter()
-        jax.block_until_ready(self._step(image, self._network, self._objective))
-        return time.perf_counter() - begun
+        return _seconds(self._step, image, self._network, self._objective)
+
+
+def _seconds(step: Callable[..., Any], image: np.ndarray, *problem: Any) -> float:
+    there = jax.block_until_ready(jax.numpy.asarray(image))
+    begun = time.perf_counter()
+    jax.block_until_ready(step(there, *problem))
+    return time.perf_counter() - begun
 
 
 def rows(
@@ -146,21 +149,21 @@ def _by_references(
     resolutions: Sequence[int], repeats: int, few: int, many: int
 ) -> list[dict[str, Any]]:
     """The same step towards the style of few pictures (the rival) and of many (ours)."""
-    network, found = ours.load_network(), {}
-    for count in (few, many):
+    ours.set_up()
+    network, objectives = ours.load_network(), {}
+    for name, count in (("ours", many), ("rival", few)):
         with pictures(count) as folder:
             items = dataset.shares(dataset.find(folder))
             styles = survey(network, items, layer_names(), [_SEEN])
         assert styles is not None
-        (found[count],) = styles["all"].values()
+        objectives[name] = ours.gram_objective(styles["all"][_SEEN])
     result = []
     for resolution in resolutions:
-        image, make = ours.noise(resolution), f"{__name__}:OurStep"
-        with (
-            Program(make, found[many], "auto", False) as more,
-            Program(make, found[few], "auto", False) as less,
-        ):
-            taken = _alternate({"ours": more, "rival": less}, image, repeats)
+        image = ours.noise(resolution, 1)
+        taken: dict[str, list[float]] = {name: [] for name in objectives}
+        for _ in range(1 + repeats):
+            for name, objective in objectives.items():  # one compiled function for both
+                taken[name].append(_seconds(ours.value_and_gradient, image, network, objective))
         row = _compare(resolution, taken["ours"][1:], taken["rival"][1:])
         result.append(row | {"references": [few, many]})
     return result
