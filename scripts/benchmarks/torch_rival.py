@@ -62,8 +62,9 @@ class VGG19(torch.nn.Module):
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         x = (images.permute(0, 2, 3, 1) @ self.matrix + self.offset).permute(0, 3, 1, 2)
-        # torch.compile fails at the gradient of this padding where channels are last.
-        x, found = F.pad(x.contiguous(), (1, 1, 1, 1), mode="replicate"), {}
+        # Not F.pad(mode="replicate"): torch.compile fails at its gradient where channels are last.
+        x = torch.cat([x[:, :, :1], x, x[:, :, -1:]], 2)
+        x, found = torch.cat([x[..., :1], x, x[..., -1:]], 3), {}
         for name, convolution in self.convolutions.items():
             if name.endswith("_1") and name != "conv1_1":
                 x = F.avg_pool2d(x, 2)
