@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 _COLUMNS = 128  # of the blocks of which only one of two mirrored products is made
-_ROWS = {64: 4096, 128: 2048, 256: 1024}  # channels: positions per product
+_ROWS = {64: 65536, 128: 16384, 256: 1024}  # channels: positions per product
 
 
 @jax.custom_vjp
