@@ -2,8 +2,9 @@
 
 Both have the same pictures at the same resolution, layers and layer weights, and count the sum over
 the pictures (ours: the distance to their mixture, plus the dispersion); both start from noise in
-the pictures' colors. Total variation is left out. Ours goes from coarse to fine as the config
-`anime` does, with as many fine steps as it takes. Everything after the imports counts: weights,
+the pictures' colors. Total variation is left out. Ours goes from coarse to fine, with half the
+coarse steps of the config `anime`, which get to such losses sooner (docs/settings.md), and with as
+many fine ones as it takes. Everything after the imports counts: weights,
 features of the pictures, and compilation out of a warm cache (a first run of ours, which is not
 counted, has filled it). The start-up is what comes before the first step; the compilation of later
 stages is counted with the steps.
@@ -28,7 +29,7 @@ from styleinv.survey import survey
 from styleinv.synthesize import Stage, synthesize
 from styleinv.vgg import PIXELS, layer_names
 
-_COARSE = (80, 80)  # steps of the stages before the last, as the config `anime` has them
+_COARSE = (40, 40)  # steps of the stages before the last
 _FINE = 2000  # steps of the last stage, after which the rival's loss is given up
 _MEMORY, _CONTRAST, _SEED = 20, 0.1, 0  # the defaults of the schema
 
