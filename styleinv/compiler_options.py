@@ -1,8 +1,8 @@
 """What XLA is told, as `compiler_options` of jitted functions; all of it is about CPUs."""
 
-# Products of matrices by Eigen in place of YNNPACK, which takes up to twice as long for the many
-# small ones of Winograd's convolutions (docs/performance.md).
-FAST = {"xla_cpu_experimental_ynn_fusion_type": ""}
+# Products of matrices by Eigen: YNNPACK takes up to twice as long for the many small ones of
+# Winograd's convolutions (docs/performance.md). Its sums are kept, which are the more exact.
+FAST = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
 
 # Orders operations for little memory, not for much at a time: a step is a few percent slower; a
 # single pass through the network is as fast, and takes half the memory.
