@@ -169,11 +169,12 @@ def test_learn_style_several_steps_at_once_is_the_same_run(undisturbed, learn, a
     assert learn([*words, f"--workdir={folder}"]) == 0
     assert contents(folder).keys() == contents(undisturbed).keys()
     for actual, desired in zip(metrics(folder), metrics(undisturbed), strict=True):
-        # Inside a loop the same step is another program, whose last digits differ and grow.
-        near = 1e-4 if desired["step"] <= 12 else 2e-2
-        loss = desired.pop("loss")
+        # Inside a loop the same step is another program, whose last digits differ and grow: later
+        # the two part, and neither is better.
+        loss, values = desired.pop("loss"), desired.pop("values")
+        near = 1e-4 if desired["step"] <= 12 else 0.1
         assert actual.pop("loss") == pytest.approx(loss, rel=near)
-        assert actual.pop("values") == pytest.approx(desired.pop("values"), abs=near * loss)
+        assert actual.pop("values") == pytest.approx(values, abs=near * loss)
         assert actual == desired
 
     at_step({33: partial(os.kill, os.getpid(), signal.SIGINT)})
