@@ -29,6 +29,15 @@ from styleinv import files
 from styleinv.errors import InputError
 
 DATA = Path(__file__).resolve().parents[1] / "data"
+TO_LOSS = [  # what is shown of a race to a loss
+    ("rival", "its time (s)", ".1f"),
+    ("our_steps", "our steps", ""),
+    ("ours", "our time (s)", ".1f"),
+    ("ratio", "ratio", ".3f"),
+    ("ratio_without_start", "without start-up", ".3f"),
+    ("start", "our start-up (s)", ".1f"),
+    ("rival_start", "its start-up (s)", ".1f"),
+]
 COLUMNS = {  # of each subcommand's table: key, title, format
     "step": [
         ("resolution", "resolution", ""),
@@ -45,25 +54,9 @@ COLUMNS = {  # of each subcommand's table: key, title, format
         ("evaluations", "rival's evaluations", ""),
         ("loss", "its loss", ".5f"),
         ("floor", "of it dispersion", ".5f"),
-        ("rival", "its time (s)", ".1f"),
-        ("our_steps", "our steps", ""),
-        ("ours", "our time (s)", ".1f"),
-        ("ratio", "ratio", ".3f"),
-        ("ratio_without_start", "without start-up", ".3f"),
-        ("start", "our start-up (s)", ".1f"),
-        ("rival_start", "its start-up (s)", ".1f"),
+        *TO_LOSS,
     ],
-    "transfer": [
-        ("steps", "pastiche's steps", ""),
-        ("loss", "its loss", ".1f"),
-        ("rival", "its time (s)", ".1f"),
-        ("our_steps", "our steps", ""),
-        ("ours", "our time (s)", ".1f"),
-        ("ratio", "ratio", ".3f"),
-        ("ratio_without_start", "without start-up", ".3f"),
-        ("start", "our start-up (s)", ".1f"),
-        ("rival_start", "its start-up (s)", ".1f"),
-    ],
+    "transfer": [("steps", "pastiche's steps", ""), ("loss", "its loss", ".1f"), *TO_LOSS],
     "measure": [
         ("resolution", "resolution", ""),
         ("ours", "ours (s/image)", ".4f"),

@@ -86,7 +86,6 @@ def moments_of(features: jax.Array, mask: jax.Array | None = None) -> Moments:
     return Moments(jnp.ones(()), mean, second, Spread(zero, zero, zero))
 
 
-# For little memory: otherwise the features of all layers are there at a time.
 @partial(jax.jit, static_argnames="layers", compiler_options=FRUGAL)
 def _measure(network, image, regions, layers):
     features = network(image, layers)

@@ -6,13 +6,13 @@ by one. Ours also finds means, and the squares of each picture. What is compiled
 first pass is not counted.
 """
 
-import statistics
 import time
 from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import Program, require
+from scripts.benchmarks.race import alternate, compare
 from scripts.many_pictures import pictures
 from styleinv import dataset
 from styleinv.measuring.part import Part
@@ -49,16 +49,9 @@ def rows(resolution: int, count: int, repeats: int) -> list[dict[str, Any]]:
         Program(f"{__name__}:OurPass", folder, resolution) as mine,
         Program("scripts.benchmarks.torch_pass:TorchPass", folder, resolution) as theirs,
     ):
-        turns = [(mine("seconds"), theirs("seconds")) for _ in range(1 + repeats)][1:]
-    first, second = (statistics.median(each) / count for each in zip(*turns, strict=True))
-    return [
-        {
-            "resolution": resolution,
-            "images": count,
-            "ours": first,
-            "rival": second,
-            "ratio": first / second,
-            "images_per_second": 1 / first,
-            "rival_images_per_second": 1 / second,
-        }
-    ]
+        found = alternate(
+            1 + repeats, lambda: mine("seconds") / count, lambda: theirs("seconds") / count
+        )
+    row = {"resolution": resolution, "images": count} | compare(*(each[1:] for each in found))
+    rates = {"images_per_second": 1 / row["ours"], "rival_images_per_second": 1 / row["rival"]}
+    return [row | rates]

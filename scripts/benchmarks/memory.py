@@ -12,6 +12,7 @@ import numpy as np
 
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import alone, peak, require
+from scripts.benchmarks.race import compare
 from styleinv.minimize import Adam, minimize
 from styleinv.parameters import PARAMETERS
 from styleinv.style import measure
@@ -58,13 +59,6 @@ def rows(resolutions: Sequence[int], steps: int) -> list[dict[str, Any]]:
         theirs = alone(rival, (target,), "peak", image, steps)
         for rematerialize in (False, True):
             mine = alone(f"{__name__}:OurSteps", (target,), "peak", image, steps, rematerialize)
-            result.append(
-                {
-                    "resolution": resolution,
-                    "rematerialize": rematerialize,
-                    "ours": mine,
-                    "rival": theirs,
-                    "ratio": mine / theirs,
-                }
-            )
+            row = {"resolution": resolution, "rematerialize": rematerialize}
+            result.append(row | compare([mine], [theirs]))
     return result

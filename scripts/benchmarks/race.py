@@ -1,9 +1,24 @@
-"""A race to losses: the rival sets the marks, ours runs until it has passed the last."""
+"""Races: turn by turn, or to losses, of which the rival sets the marks and ours passes the last."""
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+
+def alternate(
+    turns: int, mine: Callable[[], float], theirs: Callable[[], float]
+) -> tuple[list[float], list[float]]:
+    """What ours and the rival return, turn by turn: a noisy machine disturbs both alike."""
+    found = [(mine(), theirs()) for _ in range(turns)]
+    return [first for first, _ in found], [second for _, second in found]
+
+
+def compare(mine: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """The medians, and ours over the rival's."""
+    first, second = statistics.median(mine), statistics.median(theirs)
+    return {"ours": first, "rival": second, "ratio": first / second}
 
 
 class Run(NamedTuple):
@@ -29,9 +44,7 @@ def row(run: Run, rival_start: float, seconds: float, loss: float) -> dict[str, 
     mine, steps = run.reached[loss]
     return {
         "loss": loss,
-        "ours": mine,
-        "rival": seconds,
-        "ratio": mine / seconds,
+        **compare([mine], [seconds]),
         "ratio_without_start": (mine - run.start) / (seconds - rival_start),
         "start": run.start,
         "rival_start": rival_start,

@@ -8,17 +8,18 @@ against nothing but `import torch`.
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import require
+from scripts.benchmarks.race import alternate, compare
 from styleinv.errors import InputError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -32,18 +33,19 @@ def rows(resolution: int, references: Sequence[int], repeats: int) -> list[dict[
     for count in references:
         paths = ours.demo(count)
         first_step(paths, resolution)  # fills the compilation cache
-        found = _compare(
+        found = alternate(
             repeats,
-            lambda paths=paths: first_step(paths, resolution),
-            lambda paths=paths: rival_first_step(paths, resolution),
+            partial(first_step, paths, resolution),
+            partial(rival_first_step, paths, resolution),
         )
-        result.append({"what": "first step", "resolution": resolution, "references": count} | found)
-    helped = _compare(
+        row = {"what": "first step", "resolution": resolution, "references": count}
+        result.append(row | compare(*found))
+    helped = alternate(
         repeats,
-        lambda: ended("-m", "experiments.learn_style", "--help"),
-        lambda: ended("-c", "import torch"),
+        partial(ended, "-m", "experiments.learn_style", "--help"),
+        partial(ended, "-c", "import torch"),
     )
-    return [*result, {"what": "--help", "resolution": resolution} | helped]
+    return [*result, {"what": "--help", "resolution": resolution} | compare(*helped)]
 
 
 def first_step(paths: Sequence[Path], resolution: int) -> float:
@@ -96,11 +98,3 @@ def _launch(*words: str, stdout: int) -> subprocess.Popen:
         stdout=stdout,
         stderr=subprocess.DEVNULL,
     )
-
-
-def _compare(
-    repeats: int, mine: Callable[[], float], theirs: Callable[[], float]
-) -> dict[str, float]:
-    turns = [(mine(), theirs()) for _ in range(repeats)]
-    first, second = (statistics.median(each) for each in zip(*turns, strict=True))
-    return {"ours": first, "rival": second, "ratio": first / second}

@@ -6,9 +6,9 @@ weights are frozen and each product is followed back to one of its factors only.
 convolutions take fewer than are counted.
 """
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ import numpy as np
 
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import Program, require
+from scripts.benchmarks.race import alternate, compare
 from scripts.many_pictures import pictures
 from styleinv import dataset
 from styleinv.errors import InputError
@@ -93,12 +94,14 @@ def _against(rival: str, resolution: int, repeats: int) -> dict[str, Any]:
             )
         compiling = mine("compile", image)
         _check(resolution, mine("evaluate", image), theirs("evaluate", image))
-        taken = _alternate({"ours": mine, "rival": theirs}, image, repeats)
-    row = _compare(resolution, taken["ours"][1:], taken["rival"][1:])
+        first, second = alternate(
+            1 + repeats, partial(mine, "seconds", image), partial(theirs, "seconds", image)
+        )
+    row = {"resolution": resolution} | compare(first[1:], second[1:])
     return row | {
         "against": rival,
         "compile": compiling,
-        "rival_first": taken["rival"][0],
+        "rival_first": second[0],
         "gflops": operations(resolution) / row["ours"] / 1e9,
         "rival_gflops": operations(resolution) / row["rival"] / 1e9,
     }
@@ -129,22 +132,6 @@ def _check(
         )
 
 
-def _alternate(
-    programs: dict[str, Program], image: np.ndarray, repeats: int
-) -> dict[str, list[float]]:
-    """{program: seconds of a first step, and of so many more}, turn by turn."""
-    taken: dict[str, list[float]] = {name: [] for name in programs}
-    for _ in range(1 + repeats):
-        for name, program in programs.items():
-            taken[name].append(program("seconds", image))
-    return taken
-
-
-def _compare(resolution: int, mine: list[float], theirs: list[float]) -> dict[str, Any]:
-    first, second = statistics.median(mine), statistics.median(theirs)
-    return {"resolution": resolution, "ours": first, "rival": second, "ratio": first / second}
-
-
 def _by_references(
     resolutions: Sequence[int], repeats: int, few: int, many: int
 ) -> list[dict[str, Any]]:
@@ -160,11 +147,11 @@ def _by_references(
     result = []
     for resolution in resolutions:
         image = ours.noise(resolution, 1)
-        taken: dict[str, list[float]] = {name: [] for name in objectives}
-        for _ in range(1 + repeats):
-            for name, objective in objectives.items():  # one compiled function for both
-                taken[name].append(_seconds(ours.value_and_gradient, image, network, objective))
-        row = _compare(resolution, taken["ours"][1:], taken["rival"][1:])
+        step = partial(_seconds, ours.value_and_gradient, image, network)  # compiled once for both
+        first, second = alternate(
+            1 + repeats, partial(step, objectives["ours"]), partial(step, objectives["rival"])
+        )
+        row = {"resolution": resolution} | compare(first[1:], second[1:])
         result.append(row | {"references": [few, many]})
     return result
 

@@ -85,7 +85,6 @@ def measure_batch(
     return _measure(network, images, counted, tuple(layers), mesh)
 
 
-# For little memory: otherwise the features of all layers are there at a time.
 @partial(jax.jit, static_argnames=("layers", "mesh"), compiler_options=FRUGAL)
 def _measure(network, images, counted, layers, mesh):
     each = Found(P(), P(), P(_BATCH))
