@@ -49,6 +49,11 @@ COLUMNS = {  # of each subcommand's table: key, title, format
         ("rival_first", "rival's first step (s)", ".1f"),
         ("gflops", "ours (GFLOP/s)", ".0f"),
         ("rival_gflops", "rival (GFLOP/s)", ".0f"),
+        ("really_gflops", "really done", ".0f"),
+        ("peak_gflops", "of at most", ".0f"),
+        ("gigabytes", "ours (GB/s)", ".1f"),
+        ("peak_gigabytes", "of at most", ".1f"),
+        ("of_roofline", "of the roofline", ".2f"),
     ],
     "learn": [
         ("evaluations", "rival's evaluations", ""),

@@ -10,7 +10,6 @@ f32[36, c_in, c_out] (Winograd, transformed), or a matrix, where the image's thr
 or go out.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -87,11 +86,7 @@ def convolve_relu(
 
 def _convolve_relu(x, filters: FilterBank, bias, padding: int, precision: Precision) -> jax.Array:
     forward, _ = _choose(filters, x, precision)
-
-    def finish(y):
-        return jax.nn.relu(y + bias[None, None]).astype(precision.features)
-
-    return _apply(x, forward, padding, finish, precision)
+    return _apply(x, forward, bias, padding, precision).astype(precision.features)
 
 
 def _convolve_relu_forward(x, filters, bias, padding, precision):
@@ -104,7 +99,7 @@ def _convolve_relu_backward(padding, precision, residual, cotangent):
     y, filters = residual
     _, backward = _choose(filters, y, precision)
     opened = jnp.where(y > 0, cotangent, 0)
-    return _apply(opened, backward, 2 - padding, lambda x: x, precision), None, None
+    return _apply(opened, backward, None, 2 - padding, precision), None, None
 
 
 _differentiable = jax.custom_vjp(_convolve_relu, nondiff_argnums=(3, 4))
@@ -118,16 +113,23 @@ def _choose(filters: FilterBank, x: jax.Array, precision: Precision):
 def _apply(
     x: jax.Array,
     filters: jax.Array,
+    bias: jax.Array | None,
     padding: int,
-    finish: Callable[[jax.Array], jax.Array],
     precision: Precision,
 ) -> jax.Array:
+    """The convolution, and ReLU of it plus the bias if there is one."""
     if filters.ndim == 3:
         with jax.default_matmul_precision("highest"):
-            return convolve_tiles(x, filters, padding, finish)
-    if filters.ndim == 2:
+            return convolve_tiles(x, filters, bias, padding)
+    if filters.ndim == 4:
+        y = _direct(x, filters, padding, precision)
+    else:
         gather = filters.shape[0] == 9 * x.shape[-1]
-        return finish((_gather if gather else _scatter)(x, filters, padding))
+        y = (_gather if gather else _scatter)(x, filters, padding)
+    return y if bias is None else jax.nn.relu(y + bias[None, None])
+
+
+def _direct(x: jax.Array, filters: jax.Array, padding: int, precision: Precision) -> jax.Array:
     border = (padding, padding)
     # Of bfloat16 factors the result is bfloat16 too, summed in float32 and rounded once: cuDNN
     # lists that among what it supports, and not a float32 result.
@@ -139,7 +141,7 @@ def _apply(
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         precision=precision.products,
     )
-    return finish(y[0])
+    return y[0]
 
 
 def _gather(x: jax.Array, filters: jax.Array, padding: int) -> jax.Array:

@@ -16,6 +16,7 @@ from scripts.benchmarks import (
     measure,
     ours,
     program,
+    roofline,
     startup,
     step,
     torch_learning,
@@ -113,7 +114,16 @@ def test_torch_learning_prints_a_loss_for_each_evaluation(monkeypatch, capsys):
 
 
 def test_operations_counts_convolutions_and_grams_in_both_directions():
-    assert step.operations(256) == 2 * 2 * (388_800 + 53_248) * 256**2
+    assert roofline.operations(256) == 2 * 2 * (388_800 + 53_248) * 256**2
+    # conv1_1 as it is, of the rest a quarter; of Gram matrices a quarter or 3/8 less, forward.
+    quartered, halved = (388_800 - 1728) / 4, 4 * 256**2 / 16 / 4 + 5 * 512**2 / 64 * 3 / 8
+    assert roofline.operations(256, fast=True) == pytest.approx(
+        2 * (2 * (1728 + quartered) + 2 * 53_248 - halved) * 256**2
+    )
+
+
+def test_bytes_moved_counts_features_six_times_and_filters_twice():
+    assert roofline.bytes_moved(16) == 4 * (6 * 16**2 * 296 + 2 * 20_018_880)
 
 
 def test_step_refuses_to_time_what_differs():

@@ -12,6 +12,7 @@ from styleinv import compilation, memory, weights
 from styleinv.compiler_options import FAST
 from styleinv.errors import InputError
 from styleinv.objective import Objective, style_term
+from styleinv.precision import FLOAT32, Precision
 from styleinv.style import Style
 from styleinv.vgg import VGG, layer_names
 
@@ -53,13 +54,13 @@ def gram_objective(style: Style) -> Objective:
     return Objective({"style": style_term(style, layer_names(), "gram", "fine")})
 
 
-@partial(jax.jit, compiler_options=FAST)
+@partial(jax.jit, static_argnames="precision", compiler_options=FAST)
 def value_and_gradient(
-    image: jax.Array, network: VGG, objective: Objective
+    image: jax.Array, network: VGG, objective: Objective, precision: Precision = FLOAT32
 ) -> tuple[jax.Array, jax.Array]:
     """The step without the solver: f32[], f32[h, w, 3]."""
 
     def loss(image):
-        return objective(image, network(image, objective.layers))[0]
+        return objective(image, network(image, objective.layers, precision))[0]
 
     return jax.value_and_grad(loss)(jnp.asarray(image))

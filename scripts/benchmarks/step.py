@@ -1,10 +1,4 @@
-"""Value and gradient of the 16-layer Gram objective, against PyTorch, turn by turn.
-
-Operations are counted, not measured: two for each multiplication with its addition of direct 3x3
-convolutions and of the Gram matrices, forward; and the same number again backward, since the
-weights are frozen and each product is followed back to one of its factors only. Winograd's
-convolutions take fewer than are counted.
-"""
+"""Value and gradient of the 16-layer Gram objective, against PyTorch, turn by turn."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,12 +11,13 @@ import numpy as np
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import Program, require
 from scripts.benchmarks.race import alternate, compare
+from scripts.benchmarks.roofline import bytes_moved, operations, peaks
 from scripts.many_pictures import pictures
-from styleinv import dataset
+from styleinv import dataset, precision
 from styleinv.errors import InputError
 from styleinv.style import measure
 from styleinv.survey import survey
-from styleinv.vgg import layer_channels, layer_names, layer_stride
+from styleinv.vgg import layer_names
 
 RIVALS = ("eager", "compile", "direct")
 _SEEN = 32  # pixels, at which very many pictures are measured: moments have the same shapes at all
@@ -42,7 +37,8 @@ class OurStep:
         self._network = ours.load_network(convolution=convolution)
         style = measure(self._network, target, layer_names(), resolution=len(target))
         self._objective = ours.gram_objective(style)
-        self._step = ours.value_and_gradient
+        self._precision = precision.choose("auto", self.kind())
+        self._step = partial(ours.value_and_gradient, precision=self._precision)
 
     def kind(self) -> str:
         """The kind of its device: cpu or gpu."""
@@ -51,14 +47,20 @@ class OurStep:
     def compile(self, image: np.ndarray) -> float:
         """Seconds from Python to a function that can run."""
         begun = time.perf_counter()
-        self._step = ours.value_and_gradient.lower(image, self._network, self._objective).compile()
+        problem = image, self._network, self._objective
+        lowered = ours.value_and_gradient.lower(*problem, precision=self._precision)
+        self._step = lowered.compile()
         return time.perf_counter() - begun
+
+    def peaks(self) -> tuple[float, float]:
+        """See `roofline.peaks`, in the precision of a step."""
+        return peaks(self._precision)
 
     def evaluate(self, image: np.ndarray) -> tuple[float, np.ndarray]:
         """The loss, and its gradient f32[h, w, 3], in full precision."""
-        with jax.default_matmul_precision("highest"):  # another compilation, but not on CPU
-            step = self._step if self.kind() == "cpu" else ours.value_and_gradient
-            value, gradient = step(image, self._network, self._objective)
+        full = self._precision == precision.FLOAT32
+        step = self._step if full else ours.value_and_gradient  # another compilation
+        value, gradient = step(image, self._network, self._objective)
         return float(value), np.asarray(gradient)
 
     def seconds(self, image: np.ndarray) -> float:
@@ -87,6 +89,7 @@ def rows(
 def _against(rival: str, resolution: int, repeats: int) -> dict[str, Any]:
     target, image = ours.noise(resolution), ours.noise(resolution, 1)
     with Program(f"{__name__}:OurStep", target) as mine, _open(rival, target) as theirs:
+        fast = mine("kind") == "cpu"
         if mine("kind") != theirs("kind"):
             raise InputError(
                 f"ours runs on {mine('kind')} and the rival on {theirs('kind')}; install JAX and "
@@ -97,13 +100,21 @@ def _against(rival: str, resolution: int, repeats: int) -> dict[str, Any]:
         first, second = alternate(
             1 + repeats, partial(mine, "seconds", image), partial(theirs, "seconds", image)
         )
+        multiplied, copied = mine("peaks")
     row = {"resolution": resolution} | compare(first[1:], second[1:])
+    done = operations(resolution, fast=fast)
+    least = max(done / multiplied, bytes_moved(resolution) / copied)
     return row | {
         "against": rival,
         "compile": compiling,
         "rival_first": second[0],
         "gflops": operations(resolution) / row["ours"] / 1e9,
         "rival_gflops": operations(resolution) / row["rival"] / 1e9,
+        "really_gflops": done / row["ours"] / 1e9,
+        "peak_gflops": multiplied / 1e9,
+        "gigabytes": bytes_moved(resolution) / row["ours"] / 1e9,
+        "peak_gigabytes": copied / 1e9,
+        "of_roofline": least / row["ours"],
     }
 
 
@@ -154,13 +165,3 @@ def _by_references(
         row = {"resolution": resolution} | compare(first[1:], second[1:])
         result.append(row | {"references": [few, many]})
     return result
-
-
-def operations(resolution: int) -> float:
-    """Of one value and gradient; see the top of this file."""
-    multiplications, below = 0.0, 3  # a pixel
-    for layer in layer_names():
-        channels, positions = layer_channels(layer), 1 / layer_stride(layer) ** 2
-        multiplications += positions * channels * (9 * below + channels)
-        below = channels
-    return 2 * 2 * multiplications * resolution**2
