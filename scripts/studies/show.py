@@ -6,6 +6,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ _WIDTH, _HEIGHT, _DPI = 9.6, 4.8, 125  # inches of a panel; 1200 px wide
 _FONT = 9.5
 # Okabe & Ito's palette without its yellow, which is faint on white; dashes when it begins anew.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_DASHES = ((), (4, 1.5), (1, 1.2))
+_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 
 
 def read(path: Path) -> Study:
@@ -100,18 +101,21 @@ def plot(studies: Sequence[Study]) -> bytes:
     )
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(studies), 1, squeeze=False)[:, 0]
+    names = dict.fromkeys(row["variant"] for study in studies for row in study["rows"])
+    looks = _looks([name for name in names if name != "default"])
     for ax, study in zip(panels, studies, strict=True):
-        _draw(ax, study)
+        _draw(ax, study, looks)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _draw(ax: Axes, study: Study) -> None:
+def _draw(ax: Axes, study: Study, looks: Mapping[str, Mapping[str, Any]]) -> None:
     ends = []
-    for index, row in enumerate(row for row in study["rows"] if row["seconds"]):
-        look = _look(row["variant"], index)
-        ax.plot(row["seconds"], row["loss"], **look)
+    for row in (row for row in study["rows"] if row["seconds"]):
+        look = looks[row["variant"]]
+        marker = "." if len(row["seconds"]) == 1 else ""
+        ax.plot(row["seconds"], row["loss"], marker=marker, **look)
         ends.append((row["loss"][-1], row["variant"], look["color"]))
     ax.set_xlim(0, study["limit"])
     if ends:  # a logarithmic axis without values is an error
@@ -133,10 +137,9 @@ def _draw(ax: Axes, study: Study) -> None:
     ax.spines["bottom"].set_color(FAINT)
 
 
-def _look(variant: str, index: int) -> dict[str, Any]:
+def _looks(variants: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The default is black and thick; the others are told apart by color, then by dashes."""
-    if variant == "default":
-        return {"color": INK, "linewidth": 2.6, "zorder": 3}
-    turn, place = divmod(max(0, index - 1), len(_COLORS))
-    dashes = _DASHES[turn % len(_DASHES)]
-    return {"color": _COLORS[place], "linewidth": 1.5, "linestyle": (0, dashes) if dashes else "-"}
+    looks: dict[str, dict[str, Any]] = {"default": {"color": INK, "linewidth": 2.6, "zorder": 3}}
+    for (dashes, color), name in zip(cycle(product(_DASHES, _COLORS)), variants, strict=False):
+        looks[name] = {"color": color, "linewidth": 1.5, "linestyle": dashes}
+    return looks

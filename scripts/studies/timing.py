@@ -30,13 +30,13 @@ def row(case: Case, variant: Variant, limit: float) -> dict[str, Any]:
     count, begun = 0, time.perf_counter()
     for frame in frames(case, variant, case.stages(variant.coarse, _MOST), fine):
         seconds = time.perf_counter() - begun
+        if seconds > limit:
+            break
         if frame.resolution == case.resolution:
             count += round(frame.snapshot.values["evaluations"])
             found["seconds"].append(round(seconds, 3))
             found["loss"].append(case.loss(variant, frame.snapshot))
             found["evaluations"].append(count)
-        if seconds >= limit:
-            break
     return {"variant": variant.name} | found
 
 
