@@ -50,7 +50,7 @@ def _find_one(path: Path) -> list[Item]:
     if os.path.isfile(path):
         return [Item(path.name, path)]
     if not os.path.isdir(path):
-        raise InputError(f"dataset {path} does not exist; give a folder of images")
+        raise InputError(f"{path} does not exist; give a folder of images or an image")
     if (path / MANIFEST).is_file():
         return read_manifest(path / MANIFEST)
     items = [

@@ -116,7 +116,7 @@ HOSTILE = weights_files.dumps(
 )
 
 DATASET = {
-    "missing folder": (["--config.dataset.path={tmp}/none"], {}, r"dataset \S*none does not exist"),
+    "missing folder": (["--config.dataset.path={tmp}/none"], {}, r"error: \S*none does not exist"),
     "folder without images": (
         ["--config.dataset.path={tmp}/other"],
         {"other/notes.txt": b""},

@@ -65,7 +65,7 @@ def test_find_takes_a_single_image(pictures):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none", r"dataset .*none does not exist; give a folder of images"),
+        ("none", r"none does not exist; give a folder of images or an image"),
         ("empty", r"dataset .*empty holds no images \(\.png, .*\) and no metadata\.csv"),
     ],
 )

@@ -99,7 +99,7 @@ def test_sweep_failed_cell_is_reported_and_tried_again(run, pictures, tmp_path, 
     status, rows = run(f"dataset.path={late},{pictures}", "seed=0")
     assert status == 1
     assert [row["status"].partition(":")[0] for row in rows] == ["failed", "finished"]
-    assert f"failed: dataset {late} does not exist" in rows[0]["status"]
+    assert f"failed: {late} does not exist" in rows[0]["status"]
     folder = tmp_path / "sweep" / "cells" / rows[0]["cell"]
     assert "InputError" in (folder / "error.txt").read_text()
     assert "1 of 2 cells failed" in capsys.readouterr().out
