@@ -98,6 +98,7 @@ SHARED = (
     "problem",
     "layout",
     "optimize",
+    "apart",
     "contents",
     "session",
 )
