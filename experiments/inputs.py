@@ -5,7 +5,7 @@ Shared by the experiments. The libraries are imported inside, so that `--help` s
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.validate import network_layers, style_layers
@@ -87,6 +87,12 @@ def warn_of_covering(masks: Sequence[tuple["MaskFile", float]]) -> None:
             ", ".join(named[:5]).replace("%", " %"),
             ", ..." if len(named) > 5 else "",
         )
+
+
+def warn_of_masks(region: str, items: Sequence["Item"], covered: Iterable[float | None]) -> None:
+    """`warn_of_covering` of the items' masks of a region, given what each covers."""
+    pairs = zip(items, covered, strict=True)
+    warn_of_covering([(i.masks[region], share or 0) for i, share in pairs if region in i.masks])
 
 
 def note_rank(config: Config) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments import cli, debias, session, targets
+from experiments import apart, cli, debias, session, targets
 from experiments.contents import find_contents
 from experiments.inputs import note_rank, stages_of
 from experiments.layout import find_layout, placed_at, shape_of
-from experiments.optimize import Task, image_name, is_done, optimize
+from experiments.optimize import Task, image_name, optimize
 from experiments.problem import Problem, Styles, objective, start_image, style_part
 from experiments.session import Found, Session
 from experiments.validate import style_layers
@@ -88,7 +88,7 @@ def portraits(config: Config, found: Found) -> list[Portrait]:
 
 
 def work(opened: Session, found: Found) -> bool:
-    """Every style image in turn, and what they have come to; False if stopped."""
+    """Every style image, and what they have come to; False if stopped."""
     config = opened.config
     if config.style.debias and not write_expected(opened, found):
         return False
@@ -96,19 +96,25 @@ def work(opened: Session, found: Found) -> bool:
     if styles is None:
         return False
     every = portraits(config, found)
-    for index, portrait in enumerate(every):
-        title = " ".join(
-            ["learning", *([portrait.name] if portrait.name else [])]
-            + ([f"seed {portrait.seed}"] if config.seeds[1:] else [])
-        )
-        facts = {"seed": portrait.seed} | ({"region": portrait.name} if portrait.name else {})
-        task = Task(index, portrait.snapshots, title, facts)
-        if is_done(config, opened.run, task):
-            continue
-        if not learn(opened, task, problem_of(opened, portrait, styles, found.layout)):
-            return False
+
+    def one(own: Session, task: Task) -> bool:
+        return learn(own, task, problem_of(own, every[task.index], styles, found.layout))
+
+    tasks = [task_of(config, index, portrait) for index, portrait in enumerate(every)]
+    if not apart.work_on(opened, tasks, one):
+        return False
     conclude(opened, found, every, styles)
     return True
+
+
+def task_of(config: Config, index: int, portrait: Portrait) -> Task:
+    """A style image in the making, with what the log and its lines say of it."""
+    title = " ".join(
+        ["learning", *([portrait.name] if portrait.name else [])]
+        + ([f"seed {portrait.seed}"] if config.seeds[1:] else [])
+    )
+    facts = {"seed": portrait.seed} | ({"region": portrait.name} if portrait.name else {})
+    return Task(index, portrait.snapshots, title, facts)
 
 
 def learn(opened: Session, task: Task, problem: Problem) -> bool:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments import cli, session, targets
-from experiments.inputs import load_network, stages_of, warn_of_small
+from experiments.inputs import load_network, stages_of, warn_of_masks, warn_of_small
 from experiments.processes import FLAGS, launch_of, seconds
 from experiments.targets import Source
 from experiments.validate import style_layers, validate
@@ -264,11 +264,10 @@ def conclude(opened: Pass, total: "Part") -> None:
     if not there:
         raise InputError(f"none of the {len(items)} images can be used: {skipped[0][1]}")
     used = shares([items[index] for index in there])
-    checked = [
-        Checked(total.digests[index].tobytes().hex(), *map(int, total.sizes[index]))
-        for index in there
-    ]
+    checked = [Checked(total.digests[i].tobytes().hex(), *map(int, total.sizes[i])) for i in there]
     warn_of_small(opened.config, used, checked, opened.config.style.scale)
+    for region, covered in total.covered.items():
+        warn_of_masks(region, used, covered[there])
     styles = total.sums.styles()
     for source in opened.sources.values():
         found = source._replace(items=used, checked=checked)

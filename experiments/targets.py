@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.inputs import refuse_narrow, stages_of, warn_of_covering, warn_of_small
+from experiments.inputs import refuse_narrow, stages_of, warn_of_masks, warn_of_small
 from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
@@ -65,10 +65,7 @@ def find_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source
         checked = dataset.check(items, region, partial(_refuse_vanishing, config))
         refuse_narrow(config, items, checked, config.style.scale)
         warn_of_small(config, items, checked, config.style.scale)
-        pairs = zip(items, checked, strict=True)
-        warn_of_covering(
-            [(i.masks[region], one.covered or 0) for i, one in pairs if region in i.masks]
-        )
+        warn_of_masks(region, items, [one.covered for one in checked])
         found[name] = source._replace(checked=checked)
     return found
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from styleinv.errors import DiskError
-from styleinv.files import sync
+from styleinv.files import make_folder, sync
 
 if TYPE_CHECKING:
     import orbax.checkpoint as ocp
@@ -43,7 +43,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._folder = folder.resolve()
 
     @cached_property
@@ -81,9 +81,8 @@ class Checkpoints:
             if reason := _reason(error):
                 raise DiskError(f"{path} cannot be written: {reason}") from None
             raise
-        for file in path.rglob("*"):
-            sync(file)
-        sync(self._folder)
+        for each in (*path.rglob("*"), path, self._folder):
+            sync(each)
 
     def restore(self) -> tuple[Checkpoint | None, list[int]]:
         """The last one that can be read, and the numbers of damaged ones after it, now removed.

@@ -1,18 +1,48 @@
 """Compiled functions are kept between runs, in the user's cache folder; and counted."""
 
+import logging
+import re
 import threading
+import warnings
 from collections import Counter as Tally
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 
 from styleinv.weights.cache import folder
 
+LOG = logging.getLogger("styleinv")
+_DAMAGED = re.compile(r"Error reading persistent compilation cache entry for '(\w+)'")
+
 
 def keep_compiled() -> None:
     """A second run in the same shapes compiles nothing."""
-    jax.config.update("jax_compilation_cache_dir", str(folder() / "compiled"))
+    jax.config.update("jax_compilation_cache_dir", str(_compiled()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    if getattr(warnings.showwarning, "func", None) is not _mend:
+        warnings.showwarning = partial(_mend, warnings.showwarning)
+
+
+def _compiled() -> Path:
+    return folder() / "compiled"
+
+
+def _mend(show: Callable[..., object], message: Warning | str, *rest: Any) -> None:
+    """Shows a warning, unless it is JAX's of a damaged entry: that one is removed.
+
+    JAX compiles the function anew then, but puts it in place of no file that is there: every later
+    process would warn and compile again. It tells the function's name, not which of its entries.
+    """
+    damaged = _DAMAGED.match(str(message))
+    if not damaged:
+        show(message, *rest)
+        return
+    LOG.warning("what was kept of compiled %s is damaged, and is made anew", damaged[1])
+    for entry in _compiled().glob(f"{damaged[1]}-*-cache"):
+        entry.unlink(missing_ok=True)
 
 
 class Count(NamedTuple):

@@ -205,7 +205,8 @@ def stream(
     """
 
     def load(item: Item) -> dict[int, View]:
-        return views_of(item, images.read(item.path), resolutions, regions)
+        image = images.read(item.path)
+        return views_of(image, read_masks(item, regions, image.shape[:2]), resolutions)
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         ahead = None
@@ -217,15 +218,21 @@ def stream(
             yield ahead[0], ahead[1].result()
 
 
+def read_masks(
+    item: Item, regions: Sequence[str], shape: tuple[int, int]
+) -> dict[str, np.ndarray | None]:
+    """{region: f32[h, w], or None for all alike} of an item whose picture has a shape."""
+    return {region: _read_mask(item, region, shape) for region in regions}
+
+
 def views_of(
-    item: Item, image: np.ndarray, resolutions: Sequence[int], regions: Sequence[str] = (ALL,)
+    image: np.ndarray, inside: Mapping[str, np.ndarray | None], resolutions: Sequence[int]
 ) -> dict[int, View]:
-    """An item's picture f32[h, w, 3] at every resolution, with its masks; see `stream`."""
+    """A picture f32[h, w, 3] and its masks, see `read_masks`, at every resolution."""
     height, width = image.shape[:2]
-    found = {region: _read_mask(item, region, (height, width)) for region in regions}
     views = {}
     for resolution in resolutions:
         shape = images.frame(height, width, resolution)
-        inside = {r: None if m is None else images.resize(m, *shape) for r, m in found.items()}
-        views[resolution] = View(images.resize(image, *shape), inside)
+        seen = {r: None if m is None else images.resize(m, *shape) for r, m in inside.items()}
+        views[resolution] = View(images.resize(image, *shape), seen)
     return views

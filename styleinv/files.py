@@ -23,7 +23,7 @@ def write(path: Path, content: bytes) -> None:
     """
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -37,6 +37,14 @@ def write(path: Path, content: bytes) -> None:
                 os.unlink(temporary)
         raise DiskError(f"{path} cannot be written: {error.strerror}") from None
     sync(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those that it is in, where they are not there, safe on the disk."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(new):
+        sync(path.parent)
 
 
 def sync(path: Path) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from styleinv.errors import DiskError, InputError
-from styleinv.files import LOCK
+from styleinv.files import LOCK, make_folder
 
 LOG = logging.getLogger("styleinv")
 _POLL = 0.2  # seconds
@@ -42,7 +42,7 @@ def hold(
         path, thread_local=False, fallback_to_soft=False, preserve_lock_file=True, on_acquired=_sign
     )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock.acquire(timeout=patience, poll_interval=_POLL, cancel_check=lambda: bool(stop()))
     except Timeout:
         raise InputError(

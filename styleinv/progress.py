@@ -1,6 +1,7 @@
 """Long work shows itself: a bar on a terminal, a line every so often elsewhere."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +71,8 @@ def bar(title: str, total: float, *, every: float = 10.0) -> Iterator[Bar]:
         every: seconds between lines where standard error is no terminal.
     """
     console = Console(file=sys.stderr)  # that of now, whoever takes it over meanwhile
-    if not console.is_terminal:
+    # Two bars on one terminal would write over each other: other threads say lines.
+    if not console.is_terminal or threading.current_thread() is not threading.main_thread():
         yield Bar(title, total, None, every)
         return
     columns = (

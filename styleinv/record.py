@@ -27,6 +27,7 @@ from styleinv.synthesize import Position
 from styleinv.tensorboard import Events
 
 LOG = logging.getLogger("styleinv")
+_APART = "apart"  # the folder of pictures that are worked on at the same time
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow")
 
 
@@ -88,6 +89,8 @@ def kept(folder: Path) -> str:
     if finished(folder):
         return "its results are kept"
     steps = checkpoints.last_number(folder / "checkpoints")
+    if not steps and any(folder.glob(f"{_APART}/*/checkpoints/[0-9]*")):
+        return "the steps up to the last checkpoint of each picture are kept"
     if not steps and any(folder.glob("parts/part-*")):
         return "what was measured is kept"
     return f"{steps} steps are kept" if steps else "no step is kept yet"
@@ -97,6 +100,7 @@ def tidy(folder: Path) -> None:
     """Removes what a run that was killed at its very end has left beside its results."""
     files.remove_unfinished(folder)
     checkpoints.remove(folder / "checkpoints")
+    checkpoints.remove(folder / _APART)
 
 
 class Record:
@@ -121,7 +125,7 @@ class Record:
         *,
         events: bool = False,
     ):
-        self.folder = folder
+        self.folder, self._config = folder, config
         belongs(folder, config)
         if folder.is_dir():
             files.remove_unfinished(folder)
@@ -180,14 +184,32 @@ class Record:
             DiskError: if there is no room.
         """
         line = dict(line) | {"seconds": round(self.seconds, 3)}
+        self._append((json.dumps(line) + "\n").encode())
+        if self._events:
+            self._events.scalars({"loss": line["loss"]} | line["values"], number)
+
+    def _append(self, left: bytes) -> None:
         try:
-            left = (json.dumps(line) + "\n").encode()
             while left:  # the last bytes of a disk are taken without a word
                 left = left[self._metrics.write(left) :]
         except OSError as error:
             raise DiskError(f"{self._metrics.name} cannot be written: {error.strerror}") from None
-        if self._events:
-            self._events.scalars({"loss": line["loss"]} | line["values"], number)
+
+    @property
+    def parted(self) -> bool:
+        """Whether some of its pictures are in folders of their own."""
+        return (self.folder / _APART).is_dir()
+
+    def part(self, name: str) -> "Record":
+        """The record of one picture, in a folder inside, for as long as others are worked on."""
+        return Record(self.folder / _APART / name, self._config, self._info)
+
+    def take_over(self, name: str) -> None:
+        """Copies what is in a picture's own folder, which stays until the run is finished."""
+        folder = self.folder / _APART / name
+        for path in sorted(folder.glob("images/*.png")):
+            self.write(f"images/{path.name}", path.read_bytes())
+        self._append((folder / "metrics.jsonl").read_bytes())
 
     def image(self, number: int, name: str, image: np.ndarray) -> None:
         """Keeps images/NAME.png."""
@@ -219,6 +241,7 @@ class Record:
         if status == "finished":
             self._checkpoints.close()
             checkpoints.remove(self.folder / "checkpoints")
+            checkpoints.remove(self.folder / _APART)
 
     def _status(self, status: str) -> None:
         ended = datetime.now(UTC).isoformat(timespec="seconds") if status == "finished" else None

@@ -61,7 +61,7 @@ ARROWS = {
     "measuring.batch_moments": {"compiler_options", "convolution", "gram", "vgg"},
     "measuring.batches": {"measuring.batch_moments", "measuring.sample", "vgg"},
     "measuring.sums": {"measuring.batch_moments", "style", "vgg"},
-    "measuring.part": {"files", "images", "measuring.sums"},
+    "measuring.part": {"files", "images", "masks", "measuring.sums"},
     "measuring.parts": {"measuring.part", "measuring.sums"},
     "measuring.hosts": {"files"},
     "mixing": {"style"},
@@ -98,6 +98,7 @@ SHARED = (
     "problem",
     "layout",
     "optimize",
+    "apart",
     "contents",
     "session",
 )

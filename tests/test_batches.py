@@ -8,7 +8,7 @@ from styleinv.measuring.sample import Sample, Seen
 
 def sample(index, shape=(4, 4), masks=None):
     view = Seen(np.full((*shape, 3), index, np.float32), {"all": masks})
-    return Sample(index, b"", shape, {16: view})
+    return Sample(index, b"", shape, {}, {16: view})
 
 
 def gathered(batches, samples):

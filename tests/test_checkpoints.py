@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from styleinv import checkpoints as module
 from styleinv import record
 from styleinv.checkpoints import Checkpoint, Checkpoints, last_number
 from styleinv.synthesize import Position
@@ -67,6 +68,17 @@ def test_what_a_killed_save_has_left_is_removed(saved):
     checkpoints = Checkpoints(saved)
     checkpoints.save(Checkpoint(40, [np.zeros(3)], {}))
     assert sorted(path.name for path in saved.iterdir()) == ["30", "40"]
+
+
+def test_a_checkpoint_is_put_on_the_disk_with_all_its_names(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(module, "sync", synced.append)
+    opened = Checkpoints(tmp_path / "run")
+    opened.save(Checkpoint(7, [np.zeros(3)], {}))
+    opened.close()
+    there = {tmp_path / "run", *(tmp_path / "run").rglob("*")}
+    assert set(synced) == {path.resolve() for path in there}
+    assert synced[-2:] == [tmp_path / "run" / "7", tmp_path / "run"]
 
 
 def test_a_run_says_that_it_goes_on_from_the_one_before(tmp_path, caplog):

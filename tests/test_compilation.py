@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from styleinv.compilation import Count
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,7 +21,9 @@ print(*counter.of_all())
 """
 
 
-def test_a_second_process_in_the_same_shapes_compiles_nothing(pictures, tmp_path):
+@pytest.fixture
+def run(pictures, tmp_path):
+    """A function: seed -> what a process of its own compiled and read, and its log."""
     words = [
         "--config=anime",
         f"--config.dataset={pictures}",
@@ -31,7 +35,7 @@ def test_a_second_process_in_the_same_shapes_compiles_nothing(pictures, tmp_path
 
     def run(seed):
         done = subprocess.run(
-            [sys.executable, "-c", RUN, *words, f"--config.seeds={seed}", f"--workdir={seed}"],
+            [sys.executable, "-c", RUN, *words, f"--config.seeds={seed}", f"--workdir=run{seed}"],
             env=os.environ | {"PYTHONPATH": str(ROOT), "STYLEINV_CACHE": str(tmp_path / "cache")},
             cwd=tmp_path,
             capture_output=True,
@@ -39,8 +43,26 @@ def test_a_second_process_in_the_same_shapes_compiles_nothing(pictures, tmp_path
             check=True,
         )
         compiled, read = map(int, done.stdout.split()[-2:])
-        return Count(compiled, read)
+        return Count(compiled, read), done.stderr
 
-    first, second = run(0), run(1)
+    return run
+
+
+def test_a_second_process_in_the_same_shapes_compiles_nothing(run):
+    (first, _), (second, _) = run(0), run(1)
     assert first.compiled > 5
     assert second == Count(0, first.compiled + first.read)
+
+
+def test_a_damaged_entry_is_compiled_anew_once(run, tmp_path):
+    run(0)
+    entries = sorted((tmp_path / "cache" / "compiled").glob("*-cache"))
+    for entry, size in zip(entries, [0, 100, 1000] * len(entries), strict=False):
+        os.truncate(entry, min(size, entry.stat().st_size // 2))
+    (second, log), (third, later) = run(1), run(2)
+    assert second.compiled >= len(entries) // 2
+    assert "what was kept of compiled jit_" in log
+    assert third.compiled == 0
+    for said in (log, later):
+        assert "persistent compilation cache" not in said
+    assert "damaged" not in later

@@ -8,13 +8,14 @@ import os
 import random
 import shutil
 from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 
 import numpy as np
 import pytest
 import safetensors.numpy
 from PIL import Image
 
-from experiments import cli, learn_style
+from experiments import cli, learn_style, measure, transfer
 from scripts.campaign.folder import differences, steps_kept, unreadable
 from scripts.campaign.instants import watched
 from scripts.campaign.kills import disturb
@@ -22,7 +23,7 @@ from styleinv import files
 from styleinv.checkpoints import Checkpoint, Checkpoints
 from styleinv.errors import DiskError
 from styleinv.record import Record
-from styleinv.weights import cache
+from styleinv.weights import cache as weights_cache
 
 WORDS = [
     "--config=anime",
@@ -66,7 +67,7 @@ def test_a_process_killed_at_random_moments_goes_on(undisturbed, tmp_path):
             "learn_style",
             ["learn_style", *WORDS],
             tmp_path / "run",
-            cache.folder(),
+            weights_cache.folder(),
             undisturbed,
             longest=4,
             draw=random.Random(5),
@@ -130,6 +131,34 @@ STAGES = {  # what the answer names: what it says is kept
 }
 
 
+PHOTO = "--config.content=data/anime/04.jpg --config.content.layers=relu1_1"
+OTHERS = {  # experiment: (its words, stages as above)
+    measure: (
+        WORDS,
+        {
+            "run.json": "nothing is kept yet",
+            "parts/inherited.safetensors": "nothing is kept yet",
+            "parts/part-0.safetensors": "nothing is kept yet",
+            "skipped.csv": "what was measured up to the last checkpoint is kept",
+            "style.safetensors": "what was measured up to the last checkpoint is kept",
+        },
+    ),
+    transfer: (
+        ["--config=transfer", *WORDS[1:], *PHOTO.split(), "--config.style=data/anime/01.jpg"],
+        {
+            "run.json": "no step is kept yet",
+            "style.safetensors": "no step is kept yet",
+            "checkpoints/8": "4 steps are kept",
+            "stylized.png": "8 steps are kept",
+            "results/04.json": "8 steps are kept",
+            "results.json": "12 steps are kept",
+            "curve.png": "its results are kept",
+            "report.html": "its results are kept",
+        },
+    ),
+}
+
+
 @pytest.fixture
 def disturbed_at(monkeypatch):
     """A function: stage, what to enter there -> none; what is entered is left with the test."""
@@ -156,19 +185,21 @@ def disturbed_at(monkeypatch):
         yield at
 
 
-def check_goes_on(learn, capsys, entered, folder, undisturbed, stage, kept, reason):
-    words = [*WORDS, f"--workdir={folder}"]
-    assert learn(words) == 2
+def check_goes_on(
+    run, capsys, entered, folder, undisturbed, stage, kept, reason, name="learn_style", words=WORDS
+):
+    words = [*words, f"--workdir={folder}"]
+    assert run(words) == 2
     entered.close()
     *log, last = capsys.readouterr().err.splitlines()
     assert not [line for line in log if "Traceback" in line or line.startswith("error")]
     assert last == (
         f"error: {folder}/{stage} cannot be written: {reason}; {kept}; to go on once it can be: "
-        f"python -m experiments.learn_style {' '.join(words)}"
+        f"python -m experiments.{name} {' '.join(words)}"
     )
     assert unreadable(folder) == []
     before = steps_kept(folder)
-    assert learn(words) == 0
+    assert run(words) == 0
     for path, lines in before.items():
         assert (folder / path).read_text().splitlines()[: len(lines)] == lines
     assert differences(folder, undisturbed) == []
@@ -190,6 +221,41 @@ def test_a_folder_that_becomes_read_only_loses_nothing_that_was_kept(
     folder, reason = tmp_path / "run", "Permission denied"
     entered = disturbed_at(stage, lambda: read_only(folder))
     check_goes_on(learn, capsys, entered, folder, undisturbed, stage, STAGES[stage], reason)
+
+
+@pytest.fixture(scope="module")
+def undisturbed_of(tmp_path_factory):
+    """A function: experiment -> the folder of a run of it that nothing happened to."""
+
+    @cache
+    def find(experiment):
+        name, (words, _) = experiment.__name__.rpartition(".")[2], OTHERS[experiment]
+        folder = tmp_path_factory.mktemp(name) / "undisturbed"
+        request = cli.parse(name, [*words, f"--workdir={folder}"])
+        assert experiment.execute(request) == 0
+        return folder
+
+    return find
+
+
+@pytest.mark.parametrize("blow", ["full", "read-only"])
+@pytest.mark.parametrize(
+    ("experiment", "stage"),
+    [(experiment, stage) for experiment, (_, stages) in OTHERS.items() for stage in stages],
+    ids=lambda value: value if isinstance(value, str) else value.__name__.rpartition(".")[2],
+)
+def test_the_other_experiments_lose_nothing_either(
+    undisturbed_of, disturbed_at, command, tmp_path, capsys, experiment, stage, blow
+):
+    words, stages = OTHERS[experiment]
+    folder, whole = tmp_path / "run", undisturbed_of(experiment)
+    capsys.readouterr()
+    entered = disturbed_at(stage, full_disk if blow == "full" else lambda: read_only(folder))
+    check_goes_on(
+        partial(command, experiment), capsys, entered, folder, whole, stage, stages[stage],
+        "File too large" if blow == "full" else "Permission denied",
+        experiment.__name__.rpartition(".")[2], words,
+    )  # fmt: skip
 
 
 def test_a_folder_that_is_read_only_from_the_start_is_answered(learn, tmp_path, capsys):

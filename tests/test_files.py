@@ -49,9 +49,11 @@ def test_write_puts_the_file_on_the_disk_and_then_its_name(tmp_path, monkeypatch
         pytest.skip("looks for open files in /proc")
     monkeypatch.setattr(os, "fsync", note_fsync)
     monkeypatch.setattr(os, "replace", note_replace)
-    files.write(tmp_path / "a", b"new")
-    assert seen[0].startswith(f"{tmp_path}/.unfinished-")
-    assert seen[1:] == ["moved", str(tmp_path)]
+    files.write(tmp_path / "a" / "b" / "c", b"new")
+    folder = f"{tmp_path}/a/b"
+    assert seen[:2] == [str(tmp_path), f"{tmp_path}/a"]  # the names of the new folders
+    assert seen[2].startswith(f"{folder}/.unfinished-")
+    assert seen[3:] == ["moved", folder]
 
 
 @pytest.mark.parametrize(("code", "fails"), [(errno.ENOSPC, True), (errno.EINVAL, False)])

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments import measure
+
 SMALL = (
     "--config.network.weights=random",
     "--config.network.convolution=direct",
@@ -37,6 +39,18 @@ def test_learn_style_names_masks_that_cover_their_picture(masked, learn, tmp_pat
         "mask_a.png (100 %), mask_b.png (96 %)"
     )
     assert line == desired
+
+
+def test_measure_says_the_same(masked, command, tmp_path, caplog):
+    words = [f"--config.dataset.path={masked}", f"--workdir={tmp_path}/run"]
+    words += ["--config.dataset.region=sky,rest"]
+    (masked / "mask_a.png").write_bytes((masked / "mask_b.png").read_bytes())  # leaves a rest
+    assert command(measure, ["--config=anime", *SMALL, *words]) == 0
+    (line,) = warnings_of(caplog)
+    assert line == (
+        "2 of 4 masks cover more than 95 % of their picture, and may be inverted: "
+        "mask_a.png (96 %), mask_b.png (96 %)"
+    )
 
 
 @pytest.mark.parametrize("region", ["all", "rest"])

@@ -13,7 +13,7 @@ from styleinv.measuring.parts import Kind, Parts
 from styleinv.measuring.sums import Sums
 
 KEY = ("all", 16, "pixels")
-KIND = Kind(partial(Sums.empty, ["all"], [16], ["pixels"]), 10, "these")
+KIND = Kind(partial(Sums.empty, ["all", "sky"], [16], ["pixels"]), 10, "these")
 
 
 def look_at(part, indices):
@@ -28,6 +28,7 @@ def look_at(part, indices):
         part.sums.add_batch(KEY, np.ones(1), found)
         part.status[index] = DONE
         part.digests[index], part.sizes[index] = index, (index, 1)
+        part.covered["sky"][index] = index / 10
 
 
 def work(folder, processes, counts):
@@ -63,6 +64,9 @@ def test_total_is_of_every_item_once_however_often_it_was_stopped(tmp_path, sitt
     np.testing.assert_allclose(moments.mean, (45 - 7) / 9)
     assert list(total.digests[:, 31]) == [0, 1, 2, 3, 4, 5, 6, 0, 8, 9]
     assert list(total.sizes[:, 0]) == [0, 1, 2, 3, 4, 5, 6, 0, 8, 9]
+    desired = np.array([0, 1, 2, 3, 4, 5, 6, 0, 8, 9], np.float32) / 10
+    np.testing.assert_allclose(total.covered["sky"], desired)
+    assert list(total.covered) == ["sky"]
 
 
 def test_a_kill_while_another_number_takes_over_loses_nothing(tmp_path, monkeypatch):

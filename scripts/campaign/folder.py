@@ -55,8 +55,18 @@ def steps_kept(folder: Path) -> dict[Path, list[str]]:
         lines = path.read_text().splitlines()
         run = path.parent / "run.json"
         finished = run.is_file() and json.loads(run.read_text())["status"] == "finished"
-        kept[path.relative_to(folder)] = lines if finished else lines[: max(steps, default=0)]
+        before = _steps_before(path.parent, lines)
+        count = max(0, max(steps, default=0) - before)
+        kept[path.relative_to(folder)] = lines if finished else lines[:count]
     return kept
+
+
+def _steps_before(run: Path, lines: list[str]) -> int:
+    """Of the pictures before, in the numbers of a picture's checkpoints in a folder of its own."""
+    if run.parent.name != "apart" or not lines:
+        return 0
+    steps = json.loads((run / "config.json").read_text())["steps"]
+    return json.loads(lines[0])["picture"] * sum(steps)
 
 
 def lost(folder: Path, before: Mapping[Path, list[str]]) -> list[str]:
@@ -64,6 +74,9 @@ def lost(folder: Path, before: Mapping[Path, list[str]]) -> list[str]:
     found = []
     for path, lines in before.items():
         after = (folder / path).read_text().splitlines() if (folder / path).is_file() else []
+        if "apart" in path.parts and not after:  # taken over by the run that they are of
+            all_of_them = (folder / path.parents[2] / path.name).read_text().splitlines()
+            after = [line for line in all_of_them if line in lines]
         if after[: len(lines)] != lines:
             found.append(f"{path}: not the {len(lines)} steps that were kept")
     return found
@@ -77,14 +90,13 @@ def phase(folder: Path) -> str:
     run = locks[-1].parent
     if (run / "sweep.json").is_file() or not (run / "run.json").is_file():
         return "between cells" if (run / "sweep.json").is_file() else "opening"
-    if any(run.glob("checkpoints/*tmp*")):
+    if any(run.glob("checkpoints/*tmp*")) or any(run.glob("apart/*/checkpoints/*tmp*")):
         return "saving a checkpoint"
     if json.loads((run / "run.json").read_text())["status"] == "finished":
         return "report"
     if (run / "results.json").is_file():
         return "results"
-    lines = run / "metrics.jsonl"
-    if not lines.is_file() or not lines.stat().st_size:
+    if not any(lines.stat().st_size for lines in run.rglob("metrics.jsonl")):
         return "measuring"
     return "steps"
 

@@ -6,9 +6,10 @@ the run can be resumed from each copy in the process that is already warm.
 """
 
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree")
@@ -35,7 +36,8 @@ def watched(folder: Path, copies: Path) -> Iterator[None]:
         if now != last[0]:
             last[0] = now
             _watching.remove(note)  # copying makes files too
-            shutil.copytree(folder, copies / f"{len(list(copies.iterdir())):04d}")
+            copy = copies / f"{len(list(copies.iterdir())):04d}"
+            shutil.copytree(folder, copy, copy_function=_copy)
             _watching.append(note)
 
     copies.mkdir()
@@ -56,5 +58,13 @@ def _hear(event: str, arguments: tuple) -> None:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size if path.is_file() else 0
+    try:
+        found = path.stat()
+    except FileNotFoundError:  # TensorStore's threads do not stand still
+        return 0, 0
+    return found.st_mtime_ns, 0 if stat.S_ISDIR(found.st_mode) else found.st_size
+
+
+def _copy(source: str, target: str) -> None:
+    with suppress(FileNotFoundError):  # it has another name by now
+        shutil.copy2(source, target)

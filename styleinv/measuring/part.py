@@ -14,6 +14,7 @@ import safetensors.numpy
 
 from styleinv import files, images
 from styleinv.errors import InputError
+from styleinv.masks import ALL
 from styleinv.measuring.sums import Sums
 
 TODO, DONE, SKIPPED = range(3)
@@ -27,6 +28,8 @@ class Part:
         status: u8[n], of every item of the dataset: TODO, DONE or SKIPPED.
         digests, sizes: u8[n, 32] and u32[n, 2], sha256 of the files of those that are done, and
             their (height, width).
+        covered: {region: f32[n], the share of each picture's area that is in it}; 0 of those that
+            have no mask. Not of "all", which has none.
         reasons: {index: why it was skipped}.
         position: how many items of its share have been looked at.
         pending: the indices of those among them that are in no batch yet.
@@ -37,6 +40,7 @@ class Part:
         self.status = np.zeros(count, np.uint8)
         self.digests = np.zeros((count, 32), np.uint8)
         self.sizes = np.zeros((count, 2), np.uint32)
+        self.covered = {r: np.zeros(count, np.float32) for r in sums.regions if r != ALL}
         self.reasons: dict[int, str] = {}
         self.position = 0
         self.pending: list[int] = []
@@ -52,6 +56,8 @@ class Part:
         self.status = np.maximum(self.status, other.status)
         self.digests = np.maximum(self.digests, other.digests)
         self.sizes = np.maximum(self.sizes, other.sizes)
+        for region, shares in self.covered.items():
+            np.maximum(shares, other.covered[region], out=shares)
         self.reasons |= other.reasons
         self.position, self.pending = 0, []
 
@@ -102,5 +108,6 @@ def load(path: Path, part: Part) -> tuple[Part, dict[str, Any]]:
 
 def _tensors(part: Part) -> Iterator[tuple[np.ndarray, str]]:
     yield from ((part.status, "status"), (part.digests, "digests"), (part.sizes, "sizes"))
+    yield from ((shares, f"{region}/covered") for region, shares in part.covered.items())
     for (region, resolution, layer), own in part.sums.tensors.items():
         yield from ((array, f"{region}/{resolution}/{layer}/{name}") for name, array in own.items())

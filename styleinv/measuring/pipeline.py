@@ -162,6 +162,8 @@ def _receive(part: Part, sent: _Sent, batches: Batches | None = None) -> Advance
         part.status[sample.index] = DONE
         part.digests[sample.index] = np.frombuffer(sample.digest, np.uint8)
         part.sizes[sample.index] = sample.size
+        for region, share in sample.covered.items():
+            part.covered[region][sample.index] = share
     advance = Advance(len(sent.samples), sent.name, batches is not None)
     if batches:
         part.pending = batches.pending

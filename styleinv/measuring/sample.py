@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from styleinv import images
-from styleinv.dataset import views_of
+from styleinv.dataset import read_masks, views_of
 from styleinv.errors import InputError
 from styleinv.manifest import Item
 from styleinv.masks import ALL
@@ -61,12 +61,14 @@ class Sample(NamedTuple):
         index: its place in the dataset.
         digest: sha256 of the picture's file.
         size: (height, width) of the file.
+        covered: {region: the share of the file's area that is in it}, of those with a mask.
         views: {resolution: what the network sees}.
     """
 
     index: int
     digest: bytes
     size: tuple[int, int]
+    covered: Mapping[str, float]
     views: Mapping[int, Seen]
 
     @property
@@ -89,15 +91,17 @@ def read_sample(index: int, item: Item, plan: Plan) -> Sample | Refused:
         image = images.decode(content, item.path)
         digest, (height, width, _) = hashlib.sha256(content).digest(), image.shape
         image = plan.recolor(image) if plan.recolor else image
+        inside = read_masks(item, plan.regions, (height, width))
+        covered = {region: float(m.mean()) for region, m in inside.items() if m is not None}
         views = {}
-        for resolution, view in views_of(item, image, plan.resolutions, plan.regions).items():
+        for resolution, view in views_of(image, inside, plan.resolutions).items():
             _refuse_narrow(view.image, plan.layers, item)
             masks = {
                 region: None if mask is None else _masks(mask, item, plan)
                 for region, mask in view.masks.items()
             }
             views[resolution] = Seen(view.image, masks)
-        return Sample(index, digest, (height, width), views)
+        return Sample(index, digest, (height, width), covered, views)
     except InputError as error:
         return Refused(index, str(error))
 

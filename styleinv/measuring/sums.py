@@ -35,6 +35,11 @@ class Sums:
         keys = [(r, p, k) for r in regions for p in resolutions for k in layers]
         return cls({key: _zeros(layer_channels(key[2])) for key in keys})
 
+    @property
+    def regions(self) -> list[str]:
+        """Each once, in the order in which they were given."""
+        return list(dict.fromkeys(region for region, *_ in self.tensors))
+
     def add_batch(self, key: Key, weights: np.ndarray, found: Found) -> None:
         """Adds what was found of images that weigh f64[b]."""
         own, total = self.tensors[key], weights.sum()
