@@ -69,6 +69,8 @@ COLUMNS = {  # of each subcommand's table: key, title, format
         ("ratio", "ratio", ".3f"),
         ("images_per_second", "ours (images/s)", ".2f"),
         ("rival_images_per_second", "rival (images/s)", ".2f"),
+        ("rival_forward", "its network alone (s/image)", ".4f"),
+        ("ratio_to_forward", "ours over that", ".3f"),
     ],
     "startup": [
         ("what", "from launch to", "<16"),

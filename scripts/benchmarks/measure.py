@@ -4,8 +4,12 @@ The pictures are made from a seed and lie on the disk, two or three times as lar
 Both see them with as many pixels: ours in their own aspects, in batches; the rival as squares, one
 by one. Ours also finds means, and the squares of each picture. What is compiled and warmed up in a
 first pass is not counted.
+
+Beside it, what PyTorch takes for nothing but the network, forward, of batches as large as ours that
+are in memory already.
 """
 
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,7 @@ from scripts.benchmarks.race import alternate, compare
 from scripts.many_pictures import pictures
 from styleinv import dataset
 from styleinv.measuring.part import Part
-from styleinv.measuring.pipeline import measure_items
+from styleinv.measuring.pipeline import batch_size, measure_items
 from styleinv.measuring.sample import Plan
 from styleinv.measuring.sums import Sums
 from styleinv.vgg import PIXELS, layer_names
@@ -29,7 +33,7 @@ class OurPass:
         ours.set_up()
         self._items = dataset.shares(dataset.find(folder))
         self._network = ours.load_network()
-        self._plan = Plan((PIXELS, *layer_names()), (resolution,))
+        self._plan = _plan(resolution)
 
     def seconds(self) -> float:
         """That a pass takes."""
@@ -41,6 +45,10 @@ class OurPass:
         return time.perf_counter() - begun
 
 
+def _plan(resolution: int) -> Plan:
+    return Plan((PIXELS, *layer_names()), (resolution,))
+
+
 def rows(resolution: int, count: int, repeats: int) -> list[dict[str, Any]]:
     """One row."""
     require("torch")
@@ -49,9 +57,21 @@ def rows(resolution: int, count: int, repeats: int) -> list[dict[str, Any]]:
         Program(f"{__name__}:OurPass", folder, resolution) as mine,
         Program("scripts.benchmarks.torch_pass:TorchPass", folder, resolution) as theirs,
     ):
-        found = alternate(
-            1 + repeats, lambda: mine("seconds") / count, lambda: theirs("seconds") / count
-        )
+        size, forwards = batch_size(_plan(resolution)), []
+
+        def rival() -> float:
+            forwards.append(theirs("forward", size) / count)
+            return theirs("seconds") / count
+
+        found = alternate(1 + repeats, lambda: mine("seconds") / count, rival)
     row = {"resolution": resolution, "images": count} | compare(*(each[1:] for each in found))
-    rates = {"images_per_second": 1 / row["ours"], "rival_images_per_second": 1 / row["rival"]}
-    return [row | rates]
+    forward = statistics.median(forwards[1:])
+    return [
+        row
+        | {
+            "images_per_second": 1 / row["ours"],
+            "rival_images_per_second": 1 / row["rival"],
+            "rival_forward": forward,
+            "ratio_to_forward": row["ours"] / forward,
+        }
+    ]

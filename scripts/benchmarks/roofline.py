@@ -36,7 +36,7 @@ def operations(resolution: int, fast: bool = False) -> float:
     total, below = 0.0, 3
     for layer in layer_names():
         channels, positions = layer_channels(layer), (resolution // layer_stride(layer)) ** 2
-        winograd = fast and below > 3 and positions >= 256
+        winograd = fast and below > 3 and positions >= 128
         blocks = channels // 128
         kept = (blocks + 1) / (2 * blocks) if fast and blocks else 1.0
         convolutions = 2 * 9 * below * channels * (0.25 if winograd else 1.0)

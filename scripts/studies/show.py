@@ -53,7 +53,8 @@ def read(path: Path) -> Study:
 def title(study: Study) -> str:
     """What was run, in a line."""
     if study["what"] == "learn":
-        what = f"Learning from {study['references']} pictures"
+        count = study["references"]
+        what = f"Learning from {count} picture{'s' if count > 1 else ''}"
     else:
         what = f"Transfer, {study['content']} by {study['style']}"
     return f"{what}, {study['resolution']} px, {len(study['layers'])} layers"
