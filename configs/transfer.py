@@ -11,7 +11,7 @@ from styleinv.config import Config, Optimizer, Start
 def get_config() -> Config:
     return Config(
         start=Start(image="content"),
-        optimizer=Optimizer(parameters="waves", memory=50),
+        optimizer=Optimizer(parameters="waves"),
         resolution=512,
         steps=(80, 80),
         alpha=(1e-4,),

@@ -19,7 +19,8 @@ from styleinv.compiler_options import FAST
 from styleinv.precision import FLOAT32, Precision
 from styleinv.vgg import layer_channels, layer_names, layer_stride
 
-_SIDE = 4096  # of the square matrices
+_SIDES = {"cpu": 2048}  # of the square matrices, by platform
+_SIDE = 8192  # elsewhere
 _COPIED = 2**26  # floats
 
 
@@ -61,11 +62,12 @@ def bytes_moved(resolution: int) -> float:
 
 def peaks(precision: Precision = FLOAT32, repeats: int = 5) -> tuple[float, float]:
     """(operations, bytes) a second of a product of square matrices and of a copy."""
-    square, row = jnp.ones((_SIDE, _SIDE)), jnp.ones(_COPIED)
+    side = _SIDES.get(jax.default_backend(), _SIDE)
+    square, row = jnp.ones((side, side)), jnp.ones(_COPIED)
     multiply = jax.jit(partial(jnp.matmul, precision=precision.products), compiler_options=FAST)
     multiplied = _median(lambda: multiply(square, square), repeats)
     copied = _median(lambda: _copy(row), repeats)
-    return 2 * _SIDE**3 / multiplied, 2 * row.nbytes / copied
+    return 2 * side**3 / multiplied, 2 * row.nbytes / copied
 
 
 @jax.jit

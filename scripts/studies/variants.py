@@ -72,7 +72,7 @@ def _transfer(config: Config) -> tuple[Variant, ...]:
     return (
         default,
         to(name="pixels", parameters="pixels"),
-        to(name="memory 20", solver=_lbfgs(20)),
+        to(name="memory 50", solver=_lbfgs(50)),
         to(name="no coarse stage", coarse=()),
         to(name="twice the coarse steps", coarse=tuple(2 * n for n in default.coarse)),
         to(name="two coarse stages", coarse=(*default.coarse, *default.coarse)),
