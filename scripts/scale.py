@@ -6,19 +6,22 @@
 
 The pictures are made on the spot, from a seed, in a temporary folder. `memory` watches the resident
 size. `speed` is the pass against the network's forward pass alone on the same batches (up to its
-last layer; and with the features of all layers as its result) and against the pass's own work on
-the device, in one process, turn by turn, so that a noisy machine disturbs all alike. `loader` reads
-and resizes only, in threads and in processes.
+last layer; and with the features of all layers as its result), against the pass's own work on the
+device, and, where PyTorch is installed, against its forward pass in a process of its own; turn by
+turn, so that a noisy machine disturbs all alike. `loader` reads and resizes only, in threads and in
+processes.
 """
 
 import argparse
+import importlib.util
 import multiprocessing
 import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import jax
 import numpy as np
 
+from scripts.benchmarks.program import Program
 from scripts.many_pictures import pictures
 from styleinv import dataset, weights
 from styleinv.compiler_options import FRUGAL
@@ -106,7 +110,7 @@ def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
     for resolution in resolutions:
         plan = plan_of(network, resolution)
         size = batch_size(plan)
-        with pictures(size * batches, [64]) as folder:
+        with pictures(size * batches, [64]) as folder, _torch(folder, resolution) as theirs:
             items = dataset.shares(dataset.find(folder))
             samples = [_load(items, plan, k) for k in range(len(items))]
             every = [
@@ -132,18 +136,24 @@ def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
                 for _ in measure_items(network, items, range(len(items)), plan, part):
                     pass
 
-            times = {name: [] for name in ("forward", "features", "step", "pass")}
+            turns = {
+                "forward": partial(_seconds, alone),
+                "features": partial(_seconds, features),
+                "step": partial(_seconds, step),
+            }
+            if theirs:
+                turns["PyTorch's forward"] = partial(theirs, "forward", size)
+            turns["pass"] = partial(_seconds, whole)
+            times = {name: [] for name in turns}
             for turn in range(rounds + 1):
-                for name, work in zip(times, (alone, features, step, whole), strict=True):
-                    begun = time.perf_counter()
-                    work()
+                for name, work in turns.items():
+                    taken = work()
                     if turn:  # the first one compiles
-                        times[name].append(time.perf_counter() - begun)
+                        times[name].append(taken)
             ratios = {
-                name: statistics.median(
-                    a / b for a, b in zip(times["pass"], times[name], strict=True)
-                )
-                for name in ("forward", "features", "step")
+                name: statistics.median(a / b for a, b in zip(times["pass"], each, strict=True))
+                for name, each in times.items()
+                if name != "pass"
             }
             rates = {k: len(items) / statistics.median(each) for k, each in times.items()}
             print(
@@ -153,6 +163,19 @@ def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
                 + ", ".join(f"{ratio:.3f} ({name})" for name, ratio in ratios.items()),
                 flush=True,
             )
+
+
+def _torch(folder: Path, resolution: int) -> AbstractContextManager[Program | None]:
+    """PyTorch's network in a process of its own; None where it is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        return nullcontext()
+    return Program("scripts.benchmarks.torch_pass:TorchPass", folder, resolution)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
 
 
 def load_only(count: int, resolution: int) -> None:
