@@ -102,6 +102,32 @@ def test_convolve_relu_gradient_equals_double_precision(shape, algorithm, paddin
     assert_close(actual, by_hand(reached, flipped), 1e-5)
 
 
+@pytest.mark.parametrize(("shape", "count"), [((17, 23), 7), ((64, 64), 6), ((259, 134), 2)])
+def test_winograd_of_a_batch_is_that_of_each_image(shape, count):
+    """All images in one strip, in two strips of three, and in strips of their own."""
+    _, kernel, _ = case(shape)
+    filters, bias = bank(kernel, "winograd"), np.full(7, 100, np.float32)  # all ReLUs are open
+    generator = np.random.default_rng(1)
+    images = generator.standard_normal((count, *shape, 5)).astype(np.float32)
+    cotangents = generator.standard_normal((count, *shape, 7)).astype(np.float32)
+
+    def both(image, cotangent):
+        y, pull = jax.vjp(lambda x: convolve_relu(x, filters, bias), image)
+        return y, pull(cotangent)[0]
+
+    actual = jax.jit(jax.vmap(both))(images, cotangents)
+    desired = [jax.jit(both)(*each) for each in zip(images, cotangents, strict=True)]
+    for found, wanted in zip(actual, zip(*desired, strict=True), strict=True):
+        assert_close(found, np.stack(wanted), 1e-5)
+
+
+def test_winograd_refuses_a_batch_of_filters():
+    x, kernel, _ = case((5, 4))
+    many = jax.tree.map(lambda leaf: jnp.stack([leaf] * 2), bank(kernel, "winograd"))
+    with pytest.raises(NotImplementedError, match="a batch of filters"):
+        jax.vmap(lambda f: convolve_relu(jnp.asarray(x), f, jnp.zeros(7)))(many)
+
+
 @pytest.mark.parametrize("shape", [(17, 23), (5, 4), (1, 1)])
 def test_direct_gradient_is_autodiff_bit_for_bit(shape):
     x, kernel, cotangent = case(shape)
