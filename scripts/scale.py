@@ -19,7 +19,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -30,9 +30,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import jax
 import numpy as np
 
+from scripts.benchmarks import ours
 from scripts.benchmarks.program import Program
+from scripts.benchmarks.race import alternate
 from scripts.many_pictures import pictures
-from styleinv import dataset, weights
+from styleinv import dataset
 from styleinv.compiler_options import FRUGAL
 from styleinv.manifest import Item
 from styleinv.measuring import batch_moments, loader
@@ -50,12 +52,6 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def load_network() -> VGG:
-    """The real VGG19, all layers."""
-    found = weights.load("default")
-    return VGG(found.kernels, found.biases, found.matrix, found.offset)
-
-
 def plan_of(network: VGG, resolution: int) -> Plan:
     """All 16 layers and the pixels, at one resolution."""
     return Plan((PIXELS, *network.layers), (resolution,), network=network.layers)
@@ -68,7 +64,7 @@ def empty(items: Sequence[Item], plan: Plan) -> Part:
 
 def memory(count: int, resolution: int) -> None:
     """Resident size after 500 images and after all, checkpoints every minute included."""
-    network = load_network()
+    network = ours.load_network()
     plan = plan_of(network, resolution)
     with pictures(count) as folder:
         items = dataset.shares(dataset.find(folder))
@@ -106,7 +102,7 @@ def forward(network: VGG, images: jax.Array, layers: tuple[str, ...]) -> dict[st
 def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
     """Images per second of the pass, of its device step, and of the forward pass, turn by turn."""
     mesh = batch_moments.mesh_of(jax.local_devices())
-    network = batch_moments.to_all(mesh, load_network())
+    network = batch_moments.to_all(mesh, ours.load_network())
     for resolution in resolutions:
         plan = plan_of(network, resolution)
         size = batch_size(plan)
@@ -137,19 +133,15 @@ def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
                     pass
 
             turns = {
-                "forward": partial(_seconds, alone),
-                "features": partial(_seconds, features),
-                "step": partial(_seconds, step),
+                "forward": partial(ours.seconds, alone),
+                "features": partial(ours.seconds, features),
+                "step": partial(ours.seconds, step),
             }
             if theirs:
                 turns["PyTorch's forward"] = partial(theirs, "forward", size)
-            turns["pass"] = partial(_seconds, whole)
-            times = {name: [] for name in turns}
-            for turn in range(rounds + 1):
-                for name, work in turns.items():
-                    taken = work()
-                    if turn:  # the first one compiles
-                        times[name].append(taken)
+            turns["pass"] = partial(ours.seconds, whole)
+            found = alternate(1 + rounds, *turns.values())  # the first turn compiles
+            times = {name: each[1:] for name, each in zip(turns, found, strict=True)}
             ratios = {
                 name: statistics.median(a / b for a, b in zip(times["pass"], each, strict=True))
                 for name, each in times.items()
@@ -170,12 +162,6 @@ def _torch(folder: Path, resolution: int) -> AbstractContextManager[Program | No
     if importlib.util.find_spec("torch") is None:
         return nullcontext()
     return Program("scripts.benchmarks.torch_pass:TorchPass", folder, resolution)
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
 
 
 def load_only(count: int, resolution: int) -> None:

@@ -19,7 +19,8 @@ import numpy as np
 from styleinv.precision import FLOAT32, Precision
 from styleinv.winograd import convolve_tiles, transform
 
-_FEW = 4  # channels
+FEW_CHANNELS = 4  # up to which a convolution is a matrix product
+FEW_POSITIONS = 128  # below which it is a direct one
 
 
 class FilterBank(NamedTuple):
@@ -35,7 +36,9 @@ class FilterBank(NamedTuple):
         the multiplications that they save. On two AVX-512 cores, 512 channels and their filters out
         of memory: 8x8 in 2.2 ms by direct ones and 3.1 by these, 12x12 in 5.5 and 3.1.
         """
-        return self.direct if self.winograd is None or positions < 128 else self.winograd
+        if self.winograd is None or positions < FEW_POSITIONS:
+            return self.direct
+        return self.winograd
 
 
 def filter_bank(kernel: np.ndarray, fast: bool) -> FilterBank:
@@ -47,7 +50,9 @@ def filter_bank(kernel: np.ndarray, fast: bool) -> FilterBank:
     forward = np.asarray(kernel, np.float32)
     backward = forward[::-1, ::-1].transpose(0, 1, 3, 2)
     _, _, c_in, c_out = forward.shape
-    if fast and c_in <= _FEW:  # too thin for direct convolutions, and nothing for Winograd to save
+    if (
+        fast and c_in <= FEW_CHANNELS
+    ):  # too thin for direct convolutions, and nothing for Winograd to save
         scatter = backward.transpose(2, 0, 1, 3).reshape(c_out, 9 * c_in)
         return FilterBank((_to_device(forward.reshape(9 * c_in, c_out)), _to_device(scatter)), None)
     direct = _to_device(forward), _to_device(backward)

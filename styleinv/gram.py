@@ -7,7 +7,7 @@ same cuts cost nothing.
 import jax
 import jax.numpy as jnp
 
-_COLUMNS = 128  # of the blocks of which only one of two mirrored products is made
+COLUMNS = 128  # of the blocks of which only one of two mirrored products is made
 _ROWS = {64: 65536, 128: 16384, 256: 1024}  # channels: positions per product
 
 
@@ -53,7 +53,7 @@ def gram(x: jax.Array) -> jax.Array:
     most = _ROWS.get(channels, rows)
     short = divisor(rows, most)
     x = x.reshape(-1, short if 4 * short > most else rows, channels)
-    size = _COLUMNS if channels % _COLUMNS == 0 else channels
+    size = COLUMNS if channels % COLUMNS == 0 else channels
     edges = range(0, channels, size)
     # Of the block row that begins at each edge, what is not left of the diagonal.
     right = [product("bmi,bmj->bij", x[:, :, k : k + size], x[:, :, k:]) for k in edges]

@@ -36,7 +36,7 @@ _KNEE = 0.08  # cycles per pixel; below it, all frequencies gain alike
 _NEUTRAL = 0.25  # cycles per pixel; the frequency that neither gains nor loses
 
 
-def _weigh(image: jax.Array, exponent: float) -> jax.Array:
+def weigh(image: jax.Array, exponent: float) -> jax.Array:
     """Each frequency f of each channel times ((f + knee) / (neutral + knee)) ** exponent.
 
     Waves are cosines: the picture goes on as in a mirror. With the periodic ones of a Fourier
@@ -51,12 +51,12 @@ def _weigh(image: jax.Array, exponent: float) -> jax.Array:
 
 @jax.jit
 def _waves_init(image: jax.Array) -> jax.Array:
-    return _weigh(_sigmoid_init(image), 1)
+    return weigh(_sigmoid_init(image), 1)
 
 
 @jax.jit
 def _waves_decode(params: jax.Array) -> jax.Array:
-    return _sigmoid_decode(_weigh(params, -1))
+    return _sigmoid_decode(weigh(params, -1))
 
 
 PARAMETERS = {

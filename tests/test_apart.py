@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from test_faults import WORDS as ONE_SEED
 
 from experiments import apart, cli, learn_style, session
 from scripts.campaign.folder import differences, lost, steps_kept
@@ -14,18 +15,7 @@ from styleinv import files
 from styleinv.errors import DiskError
 
 ROOT = Path(__file__).resolve().parents[1]
-WORDS = [
-    "--config=anime",
-    "--config.network.weights=random",
-    "--config.network.convolution=direct",
-    "--config.dataset.size=1",
-    "--config.style.layers=relu1_1",
-    "--config.resolution=32",
-    "--config.steps=6,6",
-    "--config.snapshots=3",
-    "--config.checkpoint_every=4",
-    "--config.seeds=0,1,2",
-]
+WORDS = [*ONE_SEED, "--config.seeds=0,1,2"]
 
 
 @pytest.fixture(scope="module")

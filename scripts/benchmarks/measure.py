@@ -57,15 +57,16 @@ def rows(resolution: int, count: int, repeats: int) -> list[dict[str, Any]]:
         Program(f"{__name__}:OurPass", folder, resolution) as mine,
         Program("scripts.benchmarks.torch_pass:TorchPass", folder, resolution) as theirs,
     ):
-        size, forwards = batch_size(_plan(resolution)), []
-
-        def rival() -> float:
-            forwards.append(theirs("forward", size) / count)
-            return theirs("seconds") / count
-
-        found = alternate(1 + repeats, lambda: mine("seconds") / count, rival)
-    row = {"resolution": resolution, "images": count} | compare(*(each[1:] for each in found))
-    forward = statistics.median(forwards[1:])
+        size = batch_size(_plan(resolution))
+        found = alternate(
+            1 + repeats,
+            lambda: mine("seconds") / count,
+            lambda: theirs("seconds") / count,
+            lambda: theirs("forward", size) / count,
+        )
+    first, second, alone = (each[1:] for each in found)
+    row = {"resolution": resolution, "images": count} | compare(first, second)
+    forward = statistics.median(alone)
     return [
         row
         | {

@@ -1,5 +1,7 @@
 """Our programs: the settings of a real run, the real network, its objective by default."""
 
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,13 @@ def set_up(*, cold: bool = False) -> None:
         jax.config.update("jax_enable_compilation_cache", False)
     else:
         compilation.keep_compiled()
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """That it takes until what it returns is there."""
+    begun = time.perf_counter()
+    jax.block_until_ready(work())
+    return time.perf_counter() - begun
 
 
 def demo(count: int) -> tuple[Path, ...]:

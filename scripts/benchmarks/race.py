@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-def alternate(
-    turns: int, mine: Callable[[], float], theirs: Callable[[], float]
-) -> tuple[list[float], list[float]]:
-    """What ours and the rival return, turn by turn: a noisy machine disturbs both alike."""
-    found = [(mine(), theirs()) for _ in range(turns)]
-    return [first for first, _ in found], [second for _, second in found]
+def alternate(turns: int, *programs: Callable[[], float]) -> list[list[float]]:
+    """What each program returns, turn by turn: a noisy machine disturbs all alike."""
+    found = [[program() for program in programs] for _ in range(turns)]
+    return [list(each) for each in zip(*found, strict=True)]
 
 
 def compare(mine: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:

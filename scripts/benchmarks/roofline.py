@@ -6,7 +6,6 @@ sooner than the slower of the two.
 """
 
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -15,7 +14,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from scripts.benchmarks import ours
 from styleinv.compiler_options import FAST
+from styleinv.convolution import FEW_CHANNELS, FEW_POSITIONS
+from styleinv.gram import COLUMNS
 from styleinv.precision import FLOAT32, Precision
 from styleinv.vgg import layer_channels, layer_names, layer_stride
 
@@ -32,13 +34,13 @@ def operations(resolution: int, fast: bool = False) -> float:
 
     Args:
         fast: Winograd's convolutions, with a quarter of the multiplications, where a CPU has them,
-            and what is made of each Gram matrix forward: half, in blocks of 128 columns.
+            and what is made of each Gram matrix forward: half, in blocks of columns.
     """
     total, below = 0.0, 3
     for layer in layer_names():
         channels, positions = layer_channels(layer), (resolution // layer_stride(layer)) ** 2
-        winograd = fast and below > 3 and positions >= 128
-        blocks = channels // 128
+        winograd = fast and below > FEW_CHANNELS and positions >= FEW_POSITIONS
+        blocks = channels // COLUMNS
         kept = (blocks + 1) / (2 * blocks) if fast and blocks else 1.0
         convolutions = 2 * 9 * below * channels * (0.25 if winograd else 1.0)
         total += 2 * positions * (convolutions + (1 + kept) * channels**2)
@@ -65,8 +67,8 @@ def peaks(precision: Precision = FLOAT32, repeats: int = 5) -> tuple[float, floa
     side = _SIDES.get(jax.default_backend(), _SIDE)
     square, row = jnp.ones((side, side)), jnp.ones(_COPIED)
     multiply = jax.jit(partial(jnp.matmul, precision=precision.products), compiler_options=FAST)
-    multiplied = _median(lambda: multiply(square, square), repeats)
-    copied = _median(lambda: _copy(row), repeats)
+    multiplied = _median(partial(multiply, square, square), repeats)
+    copied = _median(partial(_copy, row), repeats)
     return 2 * side**3 / multiplied, 2 * row.nbytes / copied
 
 
@@ -77,9 +79,4 @@ def _copy(row):
 
 def _median(work: Callable[[], Any], repeats: int) -> float:
     """Seconds; the first time compiles."""
-    seconds = []
-    for _ in range(1 + repeats):
-        begun = time.perf_counter()
-        jax.block_until_ready(work())
-        seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds[1:])
+    return statistics.median([ours.seconds(work) for _ in range(1 + repeats)][1:])

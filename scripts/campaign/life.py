@@ -129,7 +129,7 @@ def mistakes(ended: Ended) -> list[str]:
     early = "KeyboardInterrupt" in ended.err and ended.seen.startswith("start-up")
     if "Traceback" in ended.err and not early:
         found.append("a traceback: " + ended.err[-1500:])
-    if "persistent compilation cache" in ended.err:
+    if "what was kept of compiled" in ended.err:
         found.append("a damaged entry in the compilation cache")
     return found
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from styleinv.errors import InputError
 from styleinv.images import read_bytes
-from styleinv.pages.curves import FAINT, INK, SOFT, _label_ends
+from styleinv.pages.curves import FAINT, INK, SOFT, label_ends
 
 Study = Mapping[str, Any]
 
@@ -125,7 +125,7 @@ def _draw(ax: Axes, study: Study, looks: Mapping[str, Mapping[str, Any]]) -> Non
         ax.yaxis.set_major_formatter(plain)
         ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         ax.yaxis.set_minor_formatter(plain)
-        _label_ends(ax, study["limit"], sorted(ends), _FONT - 0.5, _HEIGHT)
+        label_ends(ax, study["limit"], sorted(ends), _FONT - 0.5, _HEIGHT)
     else:
         ax.yaxis.set_major_formatter(NullFormatter())
     ax.set_title(title(study), loc="left", fontsize=_FONT + 2, fontweight="bold", color=INK, pad=12)

@@ -14,7 +14,7 @@ import optax
 
 from styleinv.lbfgs import LBFGS, LBFGSState
 from styleinv.minimize import Evaluate, Solver
-from styleinv.parameters import _weigh
+from styleinv.parameters import weigh
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,8 @@ def _resize(
 
     def enlarge(row):
         image = row.reshape(old)
-        image = _weigh(image, -exponent) if exponent else image
+        image = weigh(image, -exponent) if exponent else image
         image = jax.image.resize(image, new, "lanczos3")
-        return (_weigh(image, exponent) if exponent else image).reshape(-1)
+        return (weigh(image, exponent) if exponent else image).reshape(-1)
 
     return jax.lax.map(enlarge, rows)  # one at a time: the memory of fifty is large as it is

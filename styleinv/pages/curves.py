@@ -116,7 +116,7 @@ def _draw_layers(ax: Axes, own: Sequence[Row], layers, font: float, height: floa
             ends.append((last, layer.removeprefix("style/"), color))
     _finish(ax, own, "Style term by layer", font, pad=20)
     if ends:
-        _label_ends(ax, own[-1]["step"], sorted(ends), font - 1, height)
+        label_ends(ax, own[-1]["step"], sorted(ends), font - 1, height)
 
 
 def _line(ax: Axes, rows: Sequence[Row], value: Callable[[Row], Any], label: str, **look) -> None:
@@ -167,7 +167,7 @@ def _stages(own: Sequence[Row]) -> Iterator[tuple[int, int, int]]:
         yield stage[0]["step"], stage[-1]["step"], stage[0]["resolution"]
 
 
-def _label_ends(ax: Axes, x: float, ends, font: float, height: float) -> None:
+def label_ends(ax: Axes, x: float, ends, font: float, height: float) -> None:
     """The name of each line at its right end, moved apart where they would overlap."""
     low, high = (log10(limit) for limit in ax.get_ylim())
     gap = min(font * 1.25 / 72 / (height - 1.2), 1 / max(1, len(ends) - 1))
