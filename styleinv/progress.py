@@ -15,7 +15,7 @@ class Bar:
 
     def __init__(self, title: str, total: float, progress: Progress | None, every: float):
         self._title, self._total, self._progress, self._every = title, total, progress, every
-        self._done, self._start, self._first, self._said = 0.0, time.monotonic(), 0.0, -1e9
+        self._done, self._first, self._begun, self._said = 0.0, 0.0, 0.0, -1e9
         self._task = progress.add_task(title, total=total, note="") if progress else None
 
     def advance(self, work: float, note: str = "") -> None:
@@ -25,12 +25,16 @@ class Bar:
             self._progress.update(self._task, advance=work, note=note)
             return
         now = time.monotonic()
+        if not self._begun:  # the first says nothing of the speed: for it, functions are compiled
+            self._begun, self._first = now, self._done
         if now - self._said >= self._every or self._done >= self._total:
             self._said = now
-            new = self._done - self._first
-            left = (now - self._start) * (self._total - self._done) / new if new else 0
-            share = f"{100 * self._done / self._total:3.0f} %"
-            print(f"{self._title} {share}  {note}  {left:.0f} s left", file=sys.stderr, flush=True)
+            new, rest = self._done - self._first, max(0.0, self._total - self._done)
+            share = f"{self._title} {100 * self._done / self._total:3.0f} %"
+            parts = [share, note] if note else [share]
+            if new or not rest:
+                parts.append(f"{(now - self._begun) * rest / (new or 1):.0f} s left")
+            print("  ".join(parts), file=sys.stderr, flush=True)
 
     def say(self, line: str) -> None:
         """A line of its own, above the bar."""
