@@ -11,7 +11,7 @@ from styleinv import images
 
 BASE = [
     "--config=anime",
-    "--config.style.layers=relu1_1,relu2_1,relu3_1",
+    "--config.style.layers=relu1_1,relu2_1",
     "--config.resolution=64",
     "--config.steps=6,6",
     "--grid=seed=0,1",
@@ -44,8 +44,9 @@ def test_batched_cells_are_what_they_are_one_by_one(cells):
     another, and grows along the way as that of any two programs does, until a line search of one
     accepts what that of the other does not (with eight steps a stage, at the fourteenth).
     """
-    _, alone, desired = cells("alone", "--grid=dataset.size=1,2")
-    status, rows, actual = cells("together", "--grid=dataset.size=1,2", "--batch=3")
+    words = ["--grid=dataset.size=1,2", "--config.steps=12"]
+    _, alone, desired = cells("alone", *words)
+    status, rows, actual = cells("together", *words, "--batch=3")
     assert status == 0
     assert [row["status"] for row in rows] == ["finished"] * 4
     for row, other in zip(rows, alone, strict=True):

@@ -14,7 +14,7 @@ from styleinv.style import measure
 from styleinv.synthesize import ImageLoss
 from styleinv.together import Together, _batch
 
-LAYERS = ("relu1_1", "relu2_1", "relu3_1")
+LAYERS = ("relu1_1", "relu2_1")
 PIXELS = PARAMETERS["pixels"]
 LOSS = ImageLoss(PIXELS.decode)
 

@@ -271,7 +271,7 @@ def test_transfer_of_a_folder_goes_on_at_the_first_unfinished_picture(
     restyle, tmp_path, monkeypatch, capsys
 ):
     """From a copy of its folder, which holds what a process that is killed there leaves."""
-    words = [w for w in REAL if "steps" not in w and "resolution" not in w]
+    words = [w for w in SMALL if "steps" not in w and "resolution" not in w]
     words += ["--config.resolution=32", "--config.steps=8,8", "--config.checkpoint_every=5"]
     words += ["--config.content=data/anime/04.jpg,data/anime/05.jpg,data/anime/06.jpg"]
     words += ["--config.style=data/anime/01.jpg"]
