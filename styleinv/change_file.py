@@ -4,21 +4,17 @@ Tensors `RESOLUTION/LAYER/{gain,correlation}/{original,filtered}` in float32, an
 float64; the header says what the pairs were measured with. Equal changes are equal files.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import safetensors.numpy
 
-from styleinv import files, images
+from styleinv import tensor_file
 from styleinv.change import Change, Joint, LayerChange
-from styleinv.errors import InputError
 from styleinv.style_file import Origin, origin_of
 from styleinv.vgg import layer_channels
-
-_FORMAT = "styleinv change 1"
 
 
 def save(path: Path, changes: Mapping[int, Change], origin: Origin) -> None:
@@ -36,8 +32,7 @@ def save(path: Path, changes: Mapping[int, Change], origin: Origin) -> None:
         "weights": {resolution: [c.weight, c.squares] for resolution, c in changes.items()},
         "origin": asdict(origin),
     }
-    # One entry: the library shuffles several, and equal changes should be equal files.
-    files.write(path, safetensors.numpy.save(tensors, {_FORMAT: json.dumps(header)}))
+    tensor_file.save(path, "change", header, tensors)
 
 
 def load(path: Path) -> tuple[dict[int, Change], Origin]:
@@ -46,24 +41,19 @@ def load(path: Path) -> tuple[dict[int, Change], Origin]:
     Raises:
         InputError: if this is not a change file or it is damaged.
     """
-    content = images.read_bytes(path)
-    try:
-        size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
-        if _FORMAT not in metadata:
-            raise ValueError(f"its header has no {_FORMAT}")
-        header = json.loads(metadata[_FORMAT])
-        tensors = safetensors.numpy.load(content)
-        changes = {
-            int(resolution): Change(
-                int(resolution), *_weights(*numbers), _layers(tensors, resolution, header["layers"])
-            )
-            for resolution, numbers in header["weights"].items()
-        }
-        return changes, origin_of(header["origin"])
-    except Exception as error:  # whatever a damaged header provokes, from whichever library
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path} is not a change file of this program: {reason}") from None
+    return tensor_file.load(path, "change", _build)
+
+
+def _build(
+    header: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
+) -> tuple[dict[int, Change], Origin]:
+    changes = {
+        int(resolution): Change(
+            int(resolution), *_weights(*numbers), _layers(tensors, resolution, header["layers"])
+        )
+        for resolution, numbers in header["weights"].items()
+    }
+    return changes, origin_of(header["origin"])
 
 
 def _weights(weight: float, squares: float) -> tuple[float, float]:

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 
-from styleinv import files, images
+from styleinv import tensor_file
 from styleinv.errors import InputError
 from styleinv.style import Moments, Spread, Style, unknown
 from styleinv.vgg import layer_channels
 
-_FORMAT = "styleinv style 1"
 _LISTED = 10_000  # images that a header names
 
 
@@ -82,8 +80,7 @@ def save(path: Path, styles: Mapping[int, Style], origin: Origin) -> None:
         for layer, moments in style.moments.items()
         if not moments.weight
     ]
-    # One entry: the library shuffles several, and equal styles should be equal files.
-    files.write(path, safetensors.numpy.save(tensors, {_FORMAT: json.dumps(header)}))
+    tensor_file.save(path, "style", header, tensors)
 
 
 def load(path: Path) -> tuple[dict[int, Style], Origin]:
@@ -92,30 +89,25 @@ def load(path: Path) -> tuple[dict[int, Style], Origin]:
     Raises:
         InputError: if this is not a style file or it is damaged.
     """
-    content = images.read_bytes(path)
-    try:
-        size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
-        if _FORMAT not in metadata:
-            raise ValueError(f"its header has no {_FORMAT}")
-        header = json.loads(metadata[_FORMAT])
-        layers, resolutions = header.pop("layers"), header.pop("resolutions")
-        left_out = header.pop("unknown", ())
-        tensors = safetensors.numpy.load(content)
+    return tensor_file.load(path, "style", _build)
 
-        def moments(prefix, layer):
-            return unknown(layer_channels(layer)) if prefix in left_out else _read(tensors, prefix)
 
-        if not all(type(resolution) is int and resolution > 0 for resolution in resolutions):
-            raise ValueError("resolutions that are not whole numbers")
-        styles = {
-            resolution: Style(resolution, {k: moments(f"{resolution}/{k}", k) for k in layers})
-            for resolution in resolutions
-        }
-        return styles, origin_of(header)
-    except Exception as error:  # whatever a damaged header provokes, from whichever library
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path} is not a style file of this program: {reason}") from None
+def _build(
+    header: dict[str, Any], tensors: Mapping[str, np.ndarray]
+) -> tuple[dict[int, Style], Origin]:
+    layers, resolutions = header.pop("layers"), header.pop("resolutions")
+    left_out = header.pop("unknown", ())
+
+    def moments(prefix, layer):
+        return unknown(layer_channels(layer)) if prefix in left_out else _read(tensors, prefix)
+
+    if not all(type(resolution) is int and resolution > 0 for resolution in resolutions):
+        raise ValueError("resolutions that are not whole numbers")
+    styles = {
+        resolution: Style(resolution, {k: moments(f"{resolution}/{k}", k) for k in layers})
+        for resolution in resolutions
+    }
+    return styles, origin_of(header)
 
 
 def origin_of(header: Mapping[str, Any]) -> Origin:

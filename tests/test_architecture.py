@@ -51,6 +51,7 @@ ARROWS = {
     "pages.sweep_table": {"journal"},
     "pages.sweep_report": {"pages.chart", "pages.page", "pages.sweep_table", "journal"},
     "files": set(),
+    "tensor_file": {"files", "images"},
     "lock": {"files"},
     "checkpoints": {"files"},
     "record": {"checkpoints", "files", "images", "journal", "synthesize", "tensorboard"},
