@@ -27,7 +27,7 @@ class Bar:
         now = time.monotonic()
         if not self._begun:  # the first says nothing of the speed: for it, functions are compiled
             self._begun, self._first = now, self._done
-        if now - self._said >= self._every or self._done >= self._total:
+        if now - self._said >= self._every or (work and self._done >= self._total):
             self._said = now
             new, rest = self._done - self._first, max(0.0, self._total - self._done)
             share = f"{self._title} {100 * self._done / self._total:3.0f} %"

@@ -39,3 +39,10 @@ def test_what_was_done_before_says_nothing_of_the_speed(lines):
 
 def test_the_only_one_has_no_time_left(lines):
     assert lines([60], before=9) == ["learning 100 %  0 s left"]
+
+
+def test_the_end_is_told_once(capsys):
+    with progress.bar("measuring", 1) as bar:
+        bar.advance(1, "a.png")
+        bar.advance(0)  # of what was still under way
+    assert capsys.readouterr().err.splitlines() == ["measuring 100 %  a.png  0 s left"]
