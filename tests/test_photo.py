@@ -1,5 +1,6 @@
 """Photographs through a file, an image and a file again: nothing of them is lost."""
 
+import functools
 import io
 import struct
 import zlib
@@ -20,6 +21,7 @@ PRIMARIES = {
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
 
+@functools.cache  # a profile holds the second in which it was made
 def profile(name):
     return imagecodecs.cms_profile(
         "rgb", whitepoint=(0.3127, 0.329), primaries=PRIMARIES[name], gamma=2.2
