@@ -232,15 +232,13 @@ def measure(opened: Pass, plan: "Plan", kept: "Parts") -> bool:
     def due():
         return time.monotonic() - saved >= opened.every or stop() or hosts.lost()
 
-    speed = progress.Speed("images")
     skip = opened.config.dataset.unreadable == "skip"
-    with progress.bar("measuring", len(indices)) as bar:
+    with progress.bar("measuring", len(indices), unit="images") as bar:
         bar.skip(part.position - len(part.pending))
         for advance in measure_items(
             opened.network, opened.items, indices, plan, part, skip=skip, settle=due
         ):
-            if advance.count:
-                bar.advance(advance.count, speed.after(advance.count))
+            bar.advance(advance.count)
             if not advance.settled:
                 continue
             kept.save(hosts.place.process, part)

@@ -50,9 +50,8 @@ def filter_bank(kernel: np.ndarray, fast: bool) -> FilterBank:
     forward = np.asarray(kernel, np.float32)
     backward = forward[::-1, ::-1].transpose(0, 1, 3, 2)
     _, _, c_in, c_out = forward.shape
-    if (
-        fast and c_in <= FEW_CHANNELS
-    ):  # too thin for direct convolutions, and nothing for Winograd to save
+    # Too thin for direct convolutions, and nothing for Winograd to save.
+    if fast and c_in <= FEW_CHANNELS:
         scatter = backward.transpose(2, 0, 1, 3).reshape(c_out, 9 * c_in)
         return FilterBank((_to_device(forward.reshape(9 * c_in, c_out)), _to_device(scatter)), None)
     direct = _to_device(forward), _to_device(backward)

@@ -32,6 +32,15 @@ class DiskError(InputError):
         self.what = what
 
 
+def reason_of(error: BaseException, most: int | None = None) -> str:
+    """What an exception that is not ours says, in one line; its type if it says nothing.
+
+    Args:
+        most: letters.
+    """
+    return " ".join(str(error).split())[:most] or type(error).__name__
+
+
 def one_of(what: str, value: str, options: Iterable[str]) -> None:
     """Raises an InputError, with the nearest option if one is near, unless value is an option."""
     options = list(options)

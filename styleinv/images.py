@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from styleinv.errors import InputError
+from styleinv.errors import InputError, reason_of
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
 # What a file may be, whatever its name: Pillow knows others too, and starts programs for some.
@@ -128,7 +128,7 @@ def readable(name: str | os.PathLike) -> Iterator[None]:
     except MemoryError:
         raise InputError(f"{name} does not fit into memory; make it smaller") from None
     except Exception as error:  # Pillow's plugins raise nearly anything on broken files
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason_of(error)
         if "cannot identify" in reason:
             reason = "not an image in a format that is known (PNG, JPEG, WebP)"
         raise InputError(f"{name} is not a readable image: {reason}") from None

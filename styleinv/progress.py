@@ -13,27 +13,37 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 class Bar:
     """Work done out of a total, with a note; made by `bar`."""
 
-    def __init__(self, title: str, total: float, progress: Progress | None, every: float):
-        self._title, self._total, self._progress, self._every = title, total, progress, every
-        self._done, self._first, self._begun, self._said = 0.0, 0.0, 0.0, -1e9
+    def __init__(
+        self, title: str, total: float, progress: Progress | None, every: float, unit: str
+    ):
+        self._title, self._total, self._progress = title, total, progress
+        self._every, self._unit = every, unit
+        self._done, self._timed, self._begun, self._said = 0.0, 0.0, 0.0, -1e9
         self._task = progress.add_task(title, total=total, note="") if progress else None
 
     def advance(self, work: float, note: str = "") -> None:
-        """Adds work; the note is shown beside the bar (a loss, a file name)."""
+        """Adds work, if there is any; the note is shown beside the bar (a loss, a file name)."""
+        if not work:
+            return
         self._done += work
+        now, rate = time.monotonic(), 0.0
+        if self._begun:
+            self._timed += work
+            rate = self._timed / max(now - self._begun, 1e-9)  # of a coarse clock
+        else:  # the first says nothing of the speed: for it, functions are compiled
+            self._begun = now
+        if self._unit and rate:
+            note = f"{rate:.1f} {self._unit}/s"
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, advance=work, note=note)
             return
-        now = time.monotonic()
-        if not self._begun:  # the first says nothing of the speed: for it, functions are compiled
-            self._begun, self._first = now, self._done
-        if now - self._said >= self._every or (work and self._done >= self._total):
+        if now - self._said >= self._every or self._done >= self._total:
             self._said = now
-            new, rest = self._done - self._first, max(0.0, self._total - self._done)
+            rest = max(0.0, self._total - self._done)
             share = f"{self._title} {100 * self._done / self._total:3.0f} %"
             parts = [share, note] if note else [share]
-            if new or not rest:
-                parts.append(f"{(now - self._begun) * rest / (new or 1):.0f} s left")
+            if rate or not rest:
+                parts.append(f"{rest / (rate or 1):.0f} s left")
             print("  ".join(parts), file=sys.stderr, flush=True)
 
     def say(self, line: str) -> None:
@@ -46,38 +56,22 @@ class Bar:
     def skip(self, work: float) -> None:
         """Adds work that was done before and says nothing of the speed of now."""
         self._done += work
-        self._first += work
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=self._done)
 
 
-class Speed:
-    """So many a second, from the end of the first ones: for those, functions are compiled."""
-
-    def __init__(self, what: str):
-        self._what, self._begun, self._count = what, 0.0, 0
-
-    def after(self, count: int) -> str:
-        """What to show after so many more."""
-        now = time.monotonic()
-        if not self._begun:
-            self._begun = now
-            return ""
-        self._count += count
-        return f"{self._count / (now - self._begun):.1f} {self._what}/s"
-
-
 @contextmanager
-def bar(title: str, total: float, *, every: float = 10.0) -> Iterator[Bar]:
+def bar(title: str, total: float, *, every: float = 10.0, unit: str = "") -> Iterator[Bar]:
     """A progress bar on standard error.
 
     Args:
         every: seconds between lines where standard error is no terminal.
+        unit: of the work, for a note of so much of it a second in place of others.
     """
     console = Console(file=sys.stderr)  # that of now, whoever takes it over meanwhile
     # Two bars on one terminal would write over each other: other threads say lines.
     if not console.is_terminal or threading.current_thread() is not threading.main_thread():
-        yield Bar(title, total, None, every)
+        yield Bar(title, total, None, every, unit)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -88,4 +82,4 @@ def bar(title: str, total: float, *, every: float = 10.0) -> Iterator[Bar]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        yield Bar(title, total, progress, every)
+        yield Bar(title, total, progress, every, unit)

@@ -9,7 +9,7 @@ import numpy as np
 import safetensors.numpy
 
 from styleinv import files, images
-from styleinv.errors import InputError
+from styleinv.errors import InputError, reason_of
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def load(path: Path, kind: str, build: Callable[[dict[str, Any], dict[str, np.nd
             raise ValueError(f"its header has no {_name(kind)}")
         return build(json.loads(metadata[_name(kind)]), safetensors.numpy.load(content))
     except Exception as error:  # whatever a damaged header provokes, from whichever library
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason_of(error)
         raise InputError(f"{path} is not a {kind} file of this program: {reason}") from None
 
 

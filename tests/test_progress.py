@@ -46,3 +46,13 @@ def test_the_end_is_told_once(capsys):
         bar.advance(1, "a.png")
         bar.advance(0)  # of what was still under way
     assert capsys.readouterr().err.splitlines() == ["measuring 100 %  a.png  0 s left"]
+
+
+def test_a_unit_is_shown_with_its_speed(monkeypatch, capsys):
+    clock = iter([10.0, 14.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with progress.bar("measuring", 16, every=0, unit="images") as bar:
+        bar.advance(8)
+        bar.advance(8)
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["measuring  50 %", "measuring 100 %  2.0 images/s  0 s left"]

@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.numpy
 
 from styleinv import files, images
-from styleinv.errors import InputError
+from styleinv.errors import InputError, reason_of
 from styleinv.masks import ALL
 from styleinv.measuring.sums import Sums
 
@@ -100,7 +100,7 @@ def load(path: Path, part: Part) -> tuple[Part, dict[str, Any]]:
         part.position, part.pending = int(told.pop("position")), list(told.pop("pending"))
         return part, told
     except Exception as error:  # whatever a damaged file provokes, from whichever library
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason_of(error)
         raise InputError(
             f"{path} cannot be gone on with ({reason}); remove it, or name a new --workdir"
         ) from None

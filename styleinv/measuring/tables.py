@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from styleinv import images
-from styleinv.errors import InputError
+from styleinv.errors import InputError, reason_of
 from styleinv.manifest import MANIFEST, Item, weight_of
 
 _LAYOUTS = {".tar": "webdataset", ".parquet": "parquet"}
@@ -55,7 +55,7 @@ def find(path: Path, layout: str) -> Table:
     try:
         splits = datasets.load_dataset(layout, **source)
     except Exception as error:  # whatever broken files provoke, from whichever library
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = reason_of(error, 300)
         raise InputError(f"{path} cannot be read as {layout}: {reason}") from None
     items, places = [], {}
     for split, rows in splits.items():

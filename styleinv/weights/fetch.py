@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from styleinv.errors import InputError
+from styleinv.errors import InputError, reason_of
 from styleinv.weights.convolutions import layers
 from styleinv.weights.sources import Source
 
@@ -39,7 +39,7 @@ def fetch(source: Source, folder: Path) -> Path:
     try:
         return fetchers[source.how](source, folder)
     except (OSError, http.client.HTTPException, _FetchError) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = reason_of(error)
         by_hand = source.origin
         if source.how == "pip":
             by_hand = f"pip download --no-deps {source.origin}"

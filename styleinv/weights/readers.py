@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from styleinv.errors import InputError
+from styleinv.errors import InputError, reason_of
 from styleinv.weights.torch_files import read_torch
 
 # The fully connected layers, most of the bytes of a file that has them. timm's are convolutions.
@@ -38,8 +38,7 @@ def read(path: Path, reader: str | None = None) -> dict[str, np.ndarray]:
     except InputError:
         raise
     except Exception as error:  # a hostile file chooses the type; it always means the same
-        why = " ".join(str(error).split())[:200] or type(error).__name__
-        why = "".join(letter if letter.isprintable() else "?" for letter in why)
+        why = reason_of(error, 200)
         raise InputError(f"{path} was refused as a {kind} file: {why}") from error
 
 
