@@ -15,7 +15,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 def answer(work: Callable[[], int | None]) -> NoReturn:
     """Exits with what `work` returns, or 0; with 2 after one line for an error of the user's."""
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
-    for noisy in ("absl", "jax", "orbax"):
+    for noisy in ("absl", "jax", "matplotlib", "orbax"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         sys.exit(work() or 0)

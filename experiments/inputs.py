@@ -137,9 +137,7 @@ def refuse_large(config: Config) -> None:
     layers = names[: names.index(deepest) + 1]
     pairs = config.optimizer.memory if config.optimizer.name == "lbfgs" else 1
     again, there = config.network.rematerialize, memory.free()
-    # Masks count positions, and devices have rows: blocks are then computed as wholes.
-    masked = bool(config.content.masks) or config.style.mode != "full"
-    strips = not (masked or config.network.split)
+    strips = not config.network.split  # where devices have rows, blocks are computed as wholes
 
     def need(resolution, rematerialize=again):
         return memory.needed(

@@ -138,7 +138,8 @@ def execute(
             return _finish(experiment, folder, found)
     check_start(config)
     refuse_large(config)
-    memory.keep_freed()
+    if not config.network.rematerialize:
+        memory.keep_freed()
     compilation.keep_compiled()
     network, weights = load(config)
     digest = weights["digest"]

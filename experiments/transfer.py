@@ -156,8 +156,8 @@ def problem_of(
     import jax.numpy as jnp
 
     from styleinv import colors
-    from styleinv.objective import ContentTerm, content_term
-    from styleinv.vgg import extract
+    from styleinv.content import ContentTerm, content_term
+    from styleinv.strips import extract
 
     luminance = config.content.original_colors == "luminance"
     held = colors.luminance(taken.image) if luminance else taken.image

@@ -20,13 +20,13 @@ def validate(config: Config) -> None:
         layer_weights,
         minimize,
         noise,
-        objective,
         parameters,
         precision,
         regions,
         statistics,
         vgg,
     )
+    from styleinv.content import CONTENT_NORMALIZATIONS
 
     one_of("config.network.name", config.network.name, vgg.BLOCKS)
     content, names = config.content, vgg.layer_names(config.network.name)
@@ -40,7 +40,7 @@ def validate(config: Config) -> None:
         ("style.mode", config.style.mode, MODES),
         ("style.propagation", config.style.propagation, regions.PROPAGATIONS),
         ("style.layer_weights", config.style.layer_weights, layer_weights.LAYER_WEIGHTS),
-        ("content.normalization", content.normalization, objective.CONTENT_NORMALIZATIONS),
+        ("content.normalization", content.normalization, CONTENT_NORMALIZATIONS),
         ("content.original_colors", content.original_colors, colors.ORIGINAL_COLORS),
         ("optimizer.name", config.optimizer.name, minimize.SOLVERS),
         ("optimizer.parameters", config.optimizer.parameters, parameters.PARAMETERS),

@@ -5,20 +5,16 @@ gradient is due. Where nothing but their moments counts, which are sums over pos
 rows at a time is enough for both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import jax
 import jax.numpy as jnp
 
-from styleinv.objective import Objective, StyleTerm
+from styleinv.objective import MomentsTerm, Objective, weigh_up
 from styleinv.precision import FLOAT32, Precision
-from styleinv.style import Moments, moments_of
-from styleinv.vgg import VGG, layer_channels, layer_stride
-
-# Features of a layer computed at a time. Fewer would save little beside what is kept of the whole
-# image, and compute more of the rows that two strips share.
-FEATURES = 2**24
+from styleinv.strips import measure_block, strip_rows
+from styleinv.vgg import VGG, layer_stride
 
 Loss = tuple[jax.Array, dict[str, jax.Array]]  # and its terms
 
@@ -41,10 +37,9 @@ def evaluate(
     x = network.enter(image)
     for _, group in groupby(network.up_to(objective.layers), key=layer_stride):
         names = tuple(group)
-        share, rows = objective.only(names), _strip_rows(names, x.shape[1])
-        if strips and rows < x.shape[0] and _counts_moments(share):
-            moments, x = _measure_strips(network, x, names, share.layers, rows, precision)
-            part, more = share(jnp.zeros(()), moments)
+        share, rows = objective.only(names), strip_rows(names, *x.shape[:2])
+        if strips and rows < x.shape[0] and (terms := _moments_terms(share)) is not None:
+            (part, more), x = _strips(network, x, names, terms, rows, precision)
         else:
             (part, more), x = _block(x, network, share, names, precision)
             x = x + 0 * part
@@ -53,66 +48,27 @@ def evaluate(
     return loss, values
 
 
-def _counts_moments(share: Objective) -> bool:
-    """Whether all of it is a function of the moments of whole layers."""
-    return all(isinstance(t, StyleTerm) and not t.masks for t in share.terms.values())
+def _moments_terms(share: Objective) -> Mapping[str, MomentsTerm] | None:
+    """Its terms; None if one of them looks at more than moments."""
+    kept = {name: term for name, term in share.terms.items() if isinstance(term, MomentsTerm)}
+    return kept if len(kept) == len(share.terms) else None
 
 
-def _strip_rows(names: Sequence[str], width: int) -> int:
-    """Rows of a strip, an even number; no fewer than it shares with one neighbor."""
-    each = width * layer_channels(names[0])
-    return max(FEATURES // each // 2 * 2, _shared_rows(names))
-
-
-def _shared_rows(names: Sequence[str]) -> int:
-    """Rows beyond a strip that its layers look at; even, for the pooling after them."""
-    return len(names) + len(names) % 2
-
-
-def _measure_strips(
+def _strips(
     network: VGG,
     x: jax.Array,
     names: Sequence[str],
-    wanted: Sequence[str],
+    terms: Mapping[str, MomentsTerm],
     rows: int,
     precision: Precision,
-) -> tuple[dict[str, Moments], jax.Array]:
-    """({layer: moments}, what comes out at the end) of the layers of one block.
-
-    Args:
-        x: f32[h, w, c], what enters the block.
-        rows: of a strip.
-    """
-    height, margin = x.shape[0], _shared_rows(names)
-    count = -(-height // rows)
-    edges = (margin, margin + count * rows - height), (0, 0), (0, 0)
-    replicates = names[0] == "relu1_1" and network.padding == "replicate"
-    x = jnp.pad(x, edges, mode="edge" if replicates else "constant")
-    own = x[margin:-margin].reshape(count, rows, *x.shape[1:])
-    above = jnp.concatenate([x[None, :margin], own[:-1, -margin:]])
-    below = jnp.concatenate([own[1:, :margin], x[None, -margin:]])
-
-    def measure(strip):
-        x, first = strip
-        here = first - margin + jnp.arange(x.shape[0])
-        inside = ((here >= 0) & (here < height))[:, None, None]
-        found = {}
-        for name in names:
-            features, x = network.pass_through(x, (name,), (name,), precision)
-            # Beyond the image, the next convolution sees zeros, and no position counts.
-            seen = jnp.where(inside, features[name], 0)
-            if name in wanted:
-                found[name] = moments_of(seen[margin:-margin])
-            x = seen if name != names[-1] else x
-        shrunk = inside.shape[0] // x.shape[0]  # 2 after pooling
-        return found, x[margin // shrunk : -margin // shrunk]
-
-    strips = jnp.concatenate([above, own, below], axis=1), rows * jnp.arange(count)
-    moments, x = jax.lax.map(jax.checkpoint(measure, prevent_cse=False), strips)
-    shrunk = rows // x.shape[1]
-    # Each strip's are means over its rows, those beyond the image included.
-    means = jax.tree.map(lambda m: m.sum(0) * (rows / height), moments)
-    return means, x.reshape(-1, *x.shape[2:])[: height // shrunk]
+) -> tuple[Loss, jax.Array]:
+    shares = {f"{name}@{k}": v for name, term in terms.items() for k, v in term.shares.items()}
+    found, x = measure_block(network, x, names, shares, rows, precision)
+    values = {
+        name: term.of_moments({k: found[f"{name}@{k}"] for k in term.shares})
+        for name, term in terms.items()
+    }
+    return weigh_up(values), x
 
 
 def _pass_block(

@@ -9,17 +9,17 @@ import numpy as np
 
 from styleinv.compiler_options import FRUGAL
 from styleinv.statistics import STATISTICS, distance, square
-from styleinv.style import Style, moments_of
+from styleinv.strips import look
+from styleinv.style import Style, of_one, shares_of
 from styleinv.vgg import VGG
 
 
 @partial(jax.jit, static_argnames="statistic", compiler_options=FRUGAL)
 def _relative(network, image, targets, statistic, masks):
     embed = STATISTICS[statistic].embed
-    features = network(image, tuple(targets))
+    found, _ = look(network, image, shares_of({"": masks}, tuple(targets)))
     return {
-        layer: distance(embed(moments_of(features[layer], masks and masks[layer])), target)
-        / square(target)
+        layer: distance(embed(of_one(*found[""][layer])), target) / square(target)
         for layer, target in targets.items()
     }
 
@@ -42,9 +42,9 @@ def relative_distances(
     return {layer: float(found[layer]) for layer in targets}
 
 
-@jax.jit
+@partial(jax.jit, compiler_options=FRUGAL)
 def _content(network, image, targets):
-    features = network(image, tuple(targets))
+    _, features = look(network, image, {}, tuple(targets))
     return {k: ((features[k] - t) ** 2).sum() / (t**2).sum() for k, t in targets.items()}
 
 

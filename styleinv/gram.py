@@ -11,6 +11,23 @@ COLUMNS = 128  # of the blocks of which only one of two mirrored products is mad
 _ROWS = {64: 65536, 128: 16384, 256: 1024}  # channels: positions per product
 
 
+def moments(
+    features: jax.Array, share: jax.Array | None, part: float = 1.0
+) -> tuple[jax.Array, jax.Array]:
+    """(mean f32[c], second moment f32[c, c]) of features f32[h, w, c], or their part of a sum.
+
+    Args:
+        share: f32[h, w], how much each position counts; None: as much as any other, and all of them
+            together `part`.
+    """
+    height, width, _ = features.shape
+    each = part / (height * width) if share is None else share[:, :, None]
+    # Rows first, then their sums: one long float32 sum loses four digits at a million positions.
+    mean = (features.astype(jnp.float32) * each).sum(1).sum(0)
+    second = second_moment(features, share)
+    return mean, second if share is not None or part == 1 else part * second
+
+
 @jax.custom_vjp
 def second_moment(features: jax.Array, share: jax.Array | None) -> jax.Array:
     """f32[h, w, c], f32[h, w] -> f32[c, c]: sum_hw share_hw f_hw f_hw^T; None shares alike.

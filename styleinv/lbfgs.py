@@ -123,7 +123,7 @@ class LBFGS(NamedTuple):
         u = solve_triangular(triangle, along)
         right = jnp.diagonal(crossed) * u + scale * (squared @ u - turned)
         v = solve_triangular(triangle, right, trans=1)
-        back = jnp.argsort(oldest_first)
+        back = (jnp.arange(self.memory) - newest - 1) % self.memory
         return scale * (state.gradient - u[back] @ state.turns) + v[back] @ state.moves
 
     def _remember(self, state: LBFGSState, move: jax.Array, turn: jax.Array) -> LBFGSState:

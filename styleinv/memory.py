@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from styleinv.blocks import FEATURES
+from styleinv.strips import FEATURES
 from styleinv.vgg import layer_channels, layer_stride
 
 # Parameters of glibc's mallopt, from its malloc.h.
@@ -18,14 +18,17 @@ def keep_freed() -> None:
     """Tells the C library to give nothing back to the system; without effect where it is not glibc.
 
     XLA asks for the memory of a step anew each time. What was given back in between comes again as
-    zeroed pages, tens of thousands of page faults a step: a tenth of its time and more.
+    zeroed pages, tens of thousands of page faults a step: a tenth of its time at 256 px. Not for
+    those who want little memory: the pieces that are kept need not fit the next time.
     """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return
-    settings = {_ARENA_MAX: 1, _MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 10**8}
+    # Two heaps: of one, the threads that compile wait for each other's locks, a quarter of their
+    # time, and their small pieces would lie between the steps' large ones; more keep more.
+    settings = {_ARENA_MAX: 2, _MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 10**8}
     for name, value in settings.items():
         mallopt(name, value)
 
@@ -48,7 +51,8 @@ def needed(
     """
     features = sum(4 * layer_channels(layer) / layer_stride(layer) ** 2 for layer in layers)
     # As XLA's own analysis counts them: features that are measured; and with their gradients.
-    measuring, work = 1.1 * features * pixels, 2.8 * features * pixels
+    measuring = min(1.1 * features * pixels, 0.13 * features * pixels + 4.5 * 4 * FEATURES)
+    work = 2.8 * features * pixels
     if rematerialize:
         work = 1.5 * features * pixels
         if strips:

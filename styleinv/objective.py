@@ -5,10 +5,10 @@
 Targets and weights are leaves of the pytree: changing them compiles nothing anew.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -16,11 +16,12 @@ import numpy as np
 
 from styleinv.layer_weights import layer_weights
 from styleinv.statistics import STATISTICS, distance
-from styleinv.style import Moments, Style, measure, moments_of
+from styleinv.strips import Found, Shares
+from styleinv.strips import measure as measure_features
+from styleinv.style import Style, measure, of_one, shares_of
 from styleinv.vgg import VGG
 
-CONTENT_NORMALIZATIONS = ("relative", "gatys", "mean")
-Features = Mapping[str, jax.Array] | Mapping[str, Moments]  # moments for style terms without masks
+Features = Mapping[str, jax.Array]
 
 
 class Term(Protocol):
@@ -56,12 +57,15 @@ class Objective(NamedTuple):
     def __call__(
         self, image: jax.Array, features: Features
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        values = {
-            name + part: value
-            for name, term in self.terms.items()
-            for part, value in term(image, features).items()
-        }
-        return sum((values[name] for name in self.terms), jnp.zeros(())), values
+        return weigh_up({name: term(image, features) for name, term in self.terms.items()})
+
+
+def weigh_up(
+    terms: Mapping[str, Mapping[str, jax.Array]],
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """(the sum, {term and part: value}) of {term: {part: value}}."""
+    values = {name + part: x for name, found in terms.items() for part, x in found.items()}
+    return sum((values[name] for name in terms), jnp.zeros(())), values
 
 
 @partial(
@@ -107,19 +111,22 @@ class StyleTerm:
             return None
         return sum(float(w) * float(spread(style.moments[k])) for k, w in self.weights.items())
 
+    @property
+    def shares(self) -> Shares:
+        """Whose moments it looks at: those of the region ""."""
+        return shares_of({"": self.masks}, self.layers)
+
     def __call__(self, image, features):
+        return self.of_moments(measure_features(features, self.shares))
+
+    def of_moments(self, found: Found) -> dict[str, jax.Array]:
+        """The term, of the moments of its shares."""
         embed = STATISTICS[self.statistic].embed
-        masks = self.masks or dict.fromkeys(self.targets)
         parts = {
-            f"/{layer}": self.weights[layer]
-            * distance(embed(self._moments(features[layer], masks[layer])), target)
+            f"/{layer}": self.weights[layer] * distance(embed(of_one(*found[""][layer])), target)
             for layer, target in self.targets.items()
         }
         return {"": sum(parts.values(), jnp.zeros(()))} | parts
-
-    @staticmethod
-    def _moments(features: jax.Array | Moments, mask: jax.Array | None) -> Moments:
-        return features if isinstance(features, Moments) else moments_of(features, mask)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("regions",), meta_fields=())
@@ -150,44 +157,26 @@ class RegionsTerm:
         found = [term.dispersion(styles[region]) for region, term in self.regions.items()]
         return sum(each for each in found if each is not None) if None not in found else None
 
+    @property
+    def shares(self) -> Shares:
+        """Whose moments it looks at."""
+        return {region: term.shares[""] for region, term in self.regions.items()}
+
     def __call__(self, image, features):
-        found = {region: term(image, features) for region, term in self.regions.items()}
-        parts = dict.fromkeys(part for each in found.values() for part in each)
+        return self.of_moments(measure_features(features, self.shares))
+
+    def of_moments(self, found: Found) -> dict[str, jax.Array]:
+        """The term, of the moments of its shares."""
+        each = {k: term.of_moments({"": found[k]}) for k, term in self.regions.items()}
+        parts = dict.fromkeys(part for one in each.values() for part in one)
         total = {
-            part: sum((each[part] for each in found.values() if part in each), jnp.zeros(()))
+            part: sum((one[part] for one in each.values() if part in one), jnp.zeros(()))
             for part in parts
         }
-        return total | {f"@{region}": each[""] for region, each in found.items()}
+        return total | {f"@{region}": one[""] for region, one in each.items()}
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("targets", "weights"), meta_fields=())
-@dataclass(frozen=True)
-class ContentTerm:
-    """sum_l weight_l sum (features_l - target_l)^2, with one part per layer.
-
-    Attributes:
-        targets: {layer: f32[h_l, w_l, c_l]}, the features of the photograph.
-        weights: {layer: f32[]}, see `content_term`.
-    """
-
-    targets: Mapping[str, jax.Array]
-    weights: Mapping[str, jax.Array]
-
-    @property
-    def layers(self):
-        return tuple(self.targets)
-
-    def only(self, layers):
-        kept = [layer for layer in self.targets if layer in layers]
-        weights = {layer: self.weights[layer] for layer in kept}
-        return ContentTerm({k: self.targets[k] for k in kept}, weights) if kept else None
-
-    def __call__(self, image, features):
-        parts = {
-            f"/{layer}": self.weights[layer] * ((features[layer] - target) ** 2).sum()
-            for layer, target in self.targets.items()
-        }
-        return {"": sum(parts.values(), jnp.zeros(()))} | parts
+MomentsTerm = StyleTerm | RegionsTerm  # of features, moments are all that they look at
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("weight",), meta_fields=())
@@ -207,38 +196,6 @@ class TotalVariationTerm:
     def __call__(self, image, features):
         rows, columns = image[1:] - image[:-1], image[:, 1:] - image[:, :-1]
         return {"": self.weight * ((rows**2).mean() + (columns**2).mean())}
-
-
-def content_term(
-    features: Mapping[str, jax.Array], normalization: str, weight: float = 1.0
-) -> ContentTerm:
-    """The term that holds an image to a photograph.
-
-    Args:
-        features: {layer: f32[h_l, w_l, c_l]} of the photograph.
-        normalization: what squared differences are multiplied by, at each of L layers,
-            "relative": 100 / (L sum target^2), independent of weights, size and layer; that puts
-                the usual range of alpha / beta, 1e-1 to 1e-5, where it is in the literature;
-            "gatys": 1 / (2 L), equation 1 of Gatys et al. 2016, which grows with the size;
-            "mean": 1 / (L M N), the mean over M positions and N channels.
-        weight: of the whole term.
-
-    Raises:
-        ValueError: for an unknown normalization.
-    """
-    if normalization not in CONTENT_NORMALIZATIONS:
-        options = ", ".join(CONTENT_NORMALIZATIONS)
-        raise ValueError(f"`normalization` (={normalization}) must be one of {options}")
-    divisor: Callable[[jax.Array], Any] = {
-        "relative": lambda target: (target**2).sum() / 100,
-        "gatys": lambda target: 2.0,
-        "mean": lambda target: target.size,
-    }[normalization]
-    weights = {
-        layer: jnp.asarray(weight / (len(features) * divisor(target)), jnp.float32)
-        for layer, target in features.items()
-    }
-    return ContentTerm(dict(features), weights)
 
 
 def style_term(

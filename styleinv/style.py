@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleinv.compiler_options import FRUGAL
-from styleinv.gram import second_moment
+from styleinv.gram import moments
+from styleinv.strips import Shares, look
 from styleinv.vgg import VGG, layer_channels
 
 Array = Any  # np.ndarray in float64 on the host, jax.Array in float32 on the device
@@ -61,40 +62,40 @@ class Style:
         return tuple(self.moments)
 
 
-def feature_moments(
-    features: jax.Array, mask: jax.Array | None = None
-) -> tuple[jax.Array, jax.Array]:
-    """(mean f32[c], second moment f32[c, c]) of features f32[h, w, c].
+def moments_of(features: jax.Array, mask: jax.Array | None = None) -> Moments:
+    """Moments of one layer of one image.
 
     Args:
-        features: one layer of one image.
+        features: f32[h, w, c].
         mask: f32[h, w], how much each position counts; normalized here, so that a large image or
             mask counts no more than a small one. None counts all positions alike.
     """
-    height, width, _ = features.shape
-    share = None if mask is None else mask / mask.sum()
-    each = 1 / (height * width) if share is None else share[:, :, None]
-    # Rows first, then their sums: one long float32 sum loses four digits at a million positions.
-    mean = (features.astype(jnp.float32) * each).sum(1).sum(0)
-    return mean, second_moment(features, share)
+    return of_one(*moments(features, None if mask is None else mask / mask.sum()))
 
 
-def moments_of(features: jax.Array, mask: jax.Array | None = None) -> Moments:
-    """Moments of one layer of one image; its spread is zero."""
-    mean, second = feature_moments(features, mask)
+def of_one(mean: jax.Array, second: jax.Array) -> Moments:
+    """What is known of the features of one image; its spread is zero."""
     zero = jnp.zeros(())
     return Moments(jnp.ones(()), mean, second, Spread(zero, zero, zero))
 
 
 @partial(jax.jit, static_argnames="layers", compiler_options=FRUGAL)
 def _measure(network, image, regions, layers):
-    features = network(image, layers)
+    return look(network, image, shares_of(regions, layers))[0]
+
+
+def shares_of(
+    regions: Mapping[str, Mapping[str, jax.Array] | None], layers: Sequence[str]
+) -> Shares:
+    """See `strips`: of each region's masks, at those of the layers that it has one for.
+
+    Args:
+        regions: {region: {layer: f32[h_l, w_l]}}; None counts all positions alike, at all layers.
+    """
     return {
-        region: {
-            layer: feature_moments(features[layer], None if masks is None else masks[layer])
-            for layer in layers
-            if masks is None or layer in masks
-        }
+        region: dict.fromkeys(layers)
+        if masks is None
+        else {layer: masks[layer] / masks[layer].sum() for layer in layers if layer in masks}
         for region, masks in regions.items()
     }
 

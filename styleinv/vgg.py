@@ -6,7 +6,7 @@ relu1_1.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial, reduce
+from functools import reduce
 from typing import TypeVar
 
 import jax
@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from styleinv.compiler_options import FAST
 from styleinv.convolution import FilterBank, convolve_relu, filter_bank
 from styleinv.precision import FLOAT32, Precision
 from styleinv.weights.convolutions import BLOCKS, CHANNELS
@@ -143,12 +142,6 @@ class VGG(nnx.Module):
             if deeper and layer_stride(deeper[0]) > layer_stride(name):
                 x = pool(x, self.pooling)
         return features, x
-
-
-@partial(jax.jit, static_argnames="layers", compiler_options=FAST)
-def extract(network: VGG, image: jax.Array, layers: tuple[str, ...]) -> dict[str, jax.Array]:
-    """The network, compiled: for use outside of a larger jitted function."""
-    return network(image, layers)
 
 
 def pool(x: jax.Array, pooling: str) -> jax.Array:

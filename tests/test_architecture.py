@@ -24,8 +24,9 @@ ARROWS = {
     "winograd": {"gram"},
     "precision": set(),
     "convolution": {"precision", "winograd"},
-    "vgg": {"compiler_options", "convolution", "precision", "weights.convolutions"},
-    "style": {"compiler_options", "gram", "vgg"},
+    "vgg": {"convolution", "precision", "weights.convolutions"},
+    "strips": {"compiler_options", "gram", "precision", "vgg"},
+    "style": {"compiler_options", "gram", "strips", "vgg"},
     "masks": {"images"},
     "colors": set(),
     "regions": {"images", "vgg"},
@@ -33,8 +34,9 @@ ARROWS = {
     "change": {"gains", "style"},
     "statistics": {"style"},
     "layer_weights": {"statistics", "vgg"},
-    "objective": {"layer_weights", "statistics", "style", "vgg"},
-    "evaluate": {"compiler_options", "statistics", "style", "vgg"},
+    "objective": {"layer_weights", "statistics", "strips", "style", "vgg"},
+    "content": set(),
+    "evaluate": {"compiler_options", "statistics", "strips", "style", "vgg"},
     "compare": {"statistics", "style"},
     "kernels": {"dataset", "manifest", "progress", "style", "vgg"},
     "naming": {"kernels"},
@@ -59,7 +61,7 @@ ARROWS = {
     "measuring.loader": set(),
     "measuring.tables": {"images", "manifest"},
     "measuring.sample": {"dataset", "images", "manifest", "masks", "regions", "vgg"},
-    "measuring.batch_moments": {"compiler_options", "convolution", "gram", "vgg"},
+    "measuring.batch_moments": {"compiler_options", "convolution", "gram", "strips", "vgg"},
     "measuring.batches": {"measuring.batch_moments", "measuring.sample", "vgg"},
     "measuring.sums": {"measuring.batch_moments", "style", "vgg"},
     "measuring.part": {"files", "images", "masks", "measuring.sums"},
@@ -75,7 +77,7 @@ ARROWS = {
         "measuring.sample",
         "vgg",
     },
-    "blocks": {"objective", "precision", "style", "vgg"},
+    "blocks": {"objective", "precision", "strips", "vgg"},
     "synthesize": {
         "blocks",
         "images",
@@ -135,7 +137,7 @@ def imports(path):
 
 def test_imports_finds_what_it_should():
     actual = imports(ROOT / "styleinv" / "vgg.py")
-    below = {"compiler_options", "convolution", "precision", "weights.convolutions"}
+    below = {"convolution", "precision", "weights.convolutions"}
     assert actual == {f"styleinv.{module}" for module in below}
 
 

@@ -12,15 +12,15 @@ import torch_vgg
 from PIL import Image
 
 from styleinv import regions, style
+from styleinv.content import CONTENT_NORMALIZATIONS, content_term
 from styleinv.objective import (
-    CONTENT_NORMALIZATIONS,
     Objective,
     RegionsTerm,
     TotalVariationTerm,
-    content_term,
     style_term,
 )
-from styleinv.vgg import VGG, extract
+from styleinv.strips import extract
+from styleinv.vgg import VGG
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")

@@ -8,7 +8,8 @@ import torch
 import torch_vgg
 
 from styleinv import weights
-from styleinv.vgg import PIXELS, VGG, extract, layer_names, layer_stride, pool
+from styleinv.strips import extract
+from styleinv.vgg import PIXELS, VGG, layer_names, layer_stride, pool
 
 LAYERS = layer_names()
 

@@ -107,7 +107,7 @@ def _matched(
     import numpy as np
 
     from styleinv import patches, progress
-    from styleinv.vgg import extract
+    from styleinv.strips import extract
 
     bare = space == "pixels"
     if not bare:  # patterns of features are what is left of them over their mean

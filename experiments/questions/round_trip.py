@@ -132,7 +132,7 @@ class _Truth:
     """What the filter made of an original, f32[h, w, 3], to be compared with."""
 
     def __init__(self, opened: Session, network, truth: "np.ndarray"):
-        from styleinv.vgg import extract
+        from styleinv.strips import extract
 
         self._opened, self._network, self._image = opened, network, truth
         self._style = style_of(opened, truth)

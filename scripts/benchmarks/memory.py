@@ -29,22 +29,23 @@ class OurSteps:
         target: f32[h, w, 3], the picture whose Gram matrices are aimed at.
     """
 
-    def __init__(self, target: np.ndarray):
-        ours.set_up()
+    def __init__(self, target: np.ndarray, rematerialize: bool):
+        ours.set_up(rematerialize=rematerialize)
+        self._rematerialize = rematerialize
         self._network = ours.load_network()
         style = measure(self._network, target, layer_names(), resolution=len(target))
         self._objective = ours.gram_objective(style)
 
-    def peak(self, image: np.ndarray, steps: int, rematerialize: bool) -> float:
+    def peak(self, image: np.ndarray, steps: int) -> float:
         """Megabytes that the process has had at most, after so many steps from f32[h, w, 3]."""
         pixels = PARAMETERS["pixels"]
         for _ in minimize(
-            ImageLoss(pixels.decode, rematerialize),
+            ImageLoss(pixels.decode, self._rematerialize),
             pixels.init(jnp.asarray(image)),
             (self._network, self._objective),
             Adam(steps=steps),
             steps,
-            frugal=rematerialize,
+            frugal=self._rematerialize,
         ):
             pass
         return peak()
@@ -58,7 +59,8 @@ def rows(resolutions: Sequence[int], steps: int) -> list[dict[str, Any]]:
         image, rival = ours.noise(resolution, 1), "scripts.benchmarks.torch_rival:TorchStep"
         theirs = alone(rival, (target,), "peak", image, steps)
         for rematerialize in (False, True):
-            mine = alone(f"{__name__}:OurSteps", (target,), "peak", image, steps, rematerialize)
+            made_of = target, rematerialize
+            mine = alone(f"{__name__}:OurSteps", made_of, "peak", image, steps)
             row = {"resolution": resolution, "rematerialize": rematerialize}
             result.append(row | compare([mine], [theirs]))
     return result

@@ -19,9 +19,10 @@ from styleinv.style import Style
 from styleinv.vgg import VGG, layer_names
 
 
-def set_up(*, cold: bool = False) -> None:
+def set_up(*, cold: bool = False, rematerialize: bool = False) -> None:
     """As `experiments` begins; cold, without what was compiled before."""
-    memory.keep_freed()
+    if not rematerialize:
+        memory.keep_freed()
     if cold:
         jax.config.update("jax_enable_compilation_cache", False)
     else:

@@ -22,13 +22,15 @@ from experiments import cli
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import Program, alone, require
 from scripts.benchmarks.race import Run, row
+from styleinv.content import content_term
 from styleinv.errors import InputError
 from styleinv.lbfgs import LBFGS
-from styleinv.objective import Objective, content_term, style_term
+from styleinv.objective import Objective, style_term
 from styleinv.parameters import PARAMETERS
+from styleinv.strips import extract
 from styleinv.style import measure
 from styleinv.synthesize import Stage, synthesize
-from styleinv.vgg import VGG, extract
+from styleinv.vgg import VGG
 
 _LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 

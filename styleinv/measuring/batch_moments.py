@@ -18,6 +18,7 @@ from jax.sharding import PartitionSpec as P
 from styleinv.compiler_options import FRUGAL
 from styleinv.convolution import FilterBank, for_batches
 from styleinv.gram import gram, product
+from styleinv.strips import is_large, look
 from styleinv.vgg import VGG
 
 _BATCH = "batch"  # the mesh axis that batches are dealt along
@@ -100,12 +101,31 @@ def _measure(network, images, counted, layers, mesh):
 
 def _measure_share(network, images, counted, layers):
     """What one device does: its share of the images."""
+    each = {
+        region: dict.fromkeys(layers, count) if isinstance(count, Counted) else count
+        for region, count in counted.items()
+    }
+    if is_large(*images.shape[1:3]):
+        return _measure_large(network, images, each)
     features = jax.vmap(lambda image: network(image, layers))(images)
-    found = {}
-    for region, count in counted.items():
-        each = {layer: count if isinstance(count, Counted) else count[layer] for layer in layers}
-        found[region] = {layer: _moments(features[layer], each[layer]) for layer in layers}
-    return found
+    return {
+        region: {layer: _moments(features[layer], count) for layer, count in counts.items()}
+        for region, counts in each.items()
+    }
+
+
+def _measure_large(network, images, counted):
+    """One image after the other, in strips."""
+    shares = {
+        region: {layer: count.positions for layer, count in counts.items()}
+        for region, counts in counted.items()
+    }
+    found = jax.lax.map(lambda one: look(network, one[0], one[1])[0], (images, shares))
+    summed = {}
+    for region, counts in counted.items():
+        each = found[region]
+        summed[region] = {k: _sum(each[k][0], each[k][1], counts[k].weights) for k in counts}
+    return summed
 
 
 def _moments(features: jax.Array, counted: Counted) -> Found:
@@ -124,25 +144,33 @@ def _moments(features: jax.Array, counted: Counted) -> Found:
     each = 1 / size if positions is None else positions[:, :, :, None]
     # Rows first, then their sums: one long float32 sum loses digits.
     means = (features * each).sum(2).sum(1)
+    if size >= channels:
+        return _sum(means, per * gram(scaled), weights)
     # A Gram matrix need not be known for its norm: that of the positions' inner products is equal.
-    if size < channels:
-        inner = per * product("bmc,bnc->bmn", scaled, scaled)
-        sums = per**0.5 * scaled.sum(2)
-        cross = sums[:, :, None] * roots[:, None, :]
-        both = roots[:, :, None] * roots[:, None, :]
-        shifted = inner - cross - cross.transpose(0, 2, 1) + channels * both
-        norms = _norms(inner), _norms(shifted)
-        weighted = (scaled * jnp.sqrt(per * weights)[:, None, None]).reshape(1, -1, channels)
-        second = gram(weighted)[0]
-    else:
-        grams = per * gram(scaled)
-        shifted = grams - means[:, :, None] - means[:, None, :] + 1
-        norms = _norms(grams), _norms(shifted)
-        second = product("b,bij->ij", weights, grams)
-    squares = jnp.stack([product("bc,bc->b", means, means), *norms], axis=1)
+    inner = per * product("bmc,bnc->bmn", scaled, scaled)
+    sums = per**0.5 * scaled.sum(2)
+    cross = sums[:, :, None] * roots[:, None, :]
+    both = roots[:, :, None] * roots[:, None, :]
+    shifted = inner - cross - cross.transpose(0, 2, 1) + channels * both
+    weighted = (scaled * jnp.sqrt(per * weights)[:, None, None]).reshape(1, -1, channels)
+    return _found(means, gram(weighted)[0], inner, shifted, weights)
+
+
+def _sum(means: jax.Array, grams: jax.Array, weights: jax.Array) -> Found:
+    """Of each image's moments, f32[b, c] and f32[b, c, c]; over all devices."""
+    second = product("b,bij->ij", weights, grams)
+    shifted = grams - means[:, :, None] - means[:, None, :] + 1
+    return _found(means, second, grams, shifted, weights)
+
+
+def _found(
+    means: jax.Array, second: jax.Array, inner: jax.Array, shifted: jax.Array, weights: jax.Array
+) -> Found:
+    """Of the device's second moment, and what has the norms of the images' own."""
+    squares = product("bc,bc->b", means, means), _norms(inner), _norms(shifted)
     mean = product("b,bc->c", weights, means)
     mean, second = jax.lax.psum((mean, second), _BATCH)
-    return Found(mean, second, squares)
+    return Found(mean, second, jnp.stack(squares, axis=1))
 
 
 def _norms(matrices: jax.Array) -> jax.Array:
