@@ -26,8 +26,8 @@ def keep_freed() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return
-    # Two heaps: of one, the threads that compile wait for each other's locks, a quarter of their
-    # time, and their small pieces would lie between the steps' large ones; more keep more.
+    # Two heaps. Of a single one, threads that compile wait for the lock, a quarter of their time,
+    # and what they leave lies between the large pieces of steps. With more, each keeps what it had.
     settings = {_ARENA_MAX: 2, _MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 10**8}
     for name, value in settings.items():
         mallopt(name, value)

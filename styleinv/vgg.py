@@ -95,9 +95,6 @@ class VGG(nnx.Module):
         Raises:
             ValueError: for a layer that the network does not have.
         """
-        missing = set(layers) - set(self.layers) - {PIXELS}
-        if missing:
-            raise ValueError(f"the network ends at {self.layers[-1]}: no {', '.join(missing)}")
         x, names = self.enter(image), self.up_to(layers)
         features, _ = self.pass_through(x, names, layers, precision)
         return features | ({PIXELS: image} if PIXELS in layers else {})
@@ -108,7 +105,14 @@ class VGG(nnx.Module):
         return colors + self.offset[...][None, None]
 
     def up_to(self, layers: Sequence[str]) -> tuple[str, ...]:
-        """All of the network's layers up to the deepest of those."""
+        """All of the network's layers up to the deepest of those.
+
+        Raises:
+            ValueError: for a layer that the network does not have.
+        """
+        missing = set(layers) - set(self.layers) - {PIXELS}
+        if missing:
+            raise ValueError(f"the network ends at {self.layers[-1]}: no {', '.join(missing)}")
         depth = max((self.layers.index(x) + 1 for x in layers if x != PIXELS), default=0)
         return self.layers[:depth]
 
