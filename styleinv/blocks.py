@@ -6,7 +6,6 @@ rows at a time is enough for both.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 from styleinv.objective import MomentsTerm, Objective, weigh_up
 from styleinv.precision import FLOAT32, Precision
 from styleinv.strips import measure_block, strip_rows
-from styleinv.vgg import VGG, layer_stride
+from styleinv.vgg import VGG
 
 Loss = tuple[jax.Array, dict[str, jax.Array]]  # and its terms
 
@@ -35,8 +34,7 @@ def evaluate(
     """
     loss, values = objective.only(())(image, {})
     x = network.enter(image)
-    for _, group in groupby(network.up_to(objective.layers), key=layer_stride):
-        names = tuple(group)
+    for names in network.blocks_up_to(objective.layers):
         share, rows = objective.only(names), strip_rows(names, *x.shape[:2])
         if strips and rows < x.shape[0] and (terms := _moments_terms(share)) is not None:
             (part, more), x = _strips(network, x, names, terms, rows, precision)
@@ -62,10 +60,11 @@ def _strips(
     rows: int,
     precision: Precision,
 ) -> tuple[Loss, jax.Array]:
-    shares = {f"{name}@{k}": v for name, term in terms.items() for k, v in term.shares.items()}
+    each = {name: term.shares for name, term in terms.items()}
+    shares = {f"{name}@{k}": share for name, own in each.items() for k, share in own.items()}
     found, x = measure_block(network, x, names, shares, rows, precision)
     values = {
-        name: term.of_moments({k: found[f"{name}@{k}"] for k in term.shares})
+        name: term.of_moments({k: found[f"{name}@{k}"] for k in each[name]})
         for name, term in terms.items()
     }
     return weigh_up(values), x

@@ -16,8 +16,7 @@ import numpy as np
 
 from styleinv.layer_weights import layer_weights
 from styleinv.statistics import STATISTICS, distance
-from styleinv.strips import Found, Shares
-from styleinv.strips import measure as measure_features
+from styleinv.strips import Found, Shares, measure_features
 from styleinv.style import Style, measure, of_one, shares_of
 from styleinv.vgg import VGG
 

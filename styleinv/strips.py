@@ -6,7 +6,6 @@ of rows at a time; of the whole image there is only what enters it.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import groupby
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 from styleinv.compiler_options import FRUGAL
 from styleinv.gram import moments
 from styleinv.precision import FLOAT32, Precision
-from styleinv.vgg import PIXELS, VGG, layer_channels, layer_stride
+from styleinv.vgg import PIXELS, VGG, layer_channels
 
 # Features of a layer computed at a time. Fewer would save little beside what is kept of the whole
 # image, and compute more of the rows that two strips share.
@@ -38,16 +37,15 @@ def look(
     found: Found = {region: {} for region in shares}
     layers = dict.fromkeys(layer for each in (*shares.values(), whole) for layer in each)
     features = {PIXELS: image}
-    _extend(found, measure(features, _of(shares, (PIXELS,))))
+    _extend(found, measure_features(features, _of(shares, (PIXELS,))))
     x = network.enter(image)
-    for _, group in groupby(network.up_to(tuple(layers)), key=layer_stride):
-        names = tuple(group)
+    for names in network.blocks_up_to(tuple(layers)):
         here, rows = _of(shares, names), strip_rows(names, *x.shape[:2])
         if rows < x.shape[0] and not set(names) & set(whole):
             more, x = measure_block(network, x, names, here, rows)
         else:
             seen, x = network.pass_through(x, names, tuple(layers))
-            more = measure(seen, here)
+            more = measure_features(seen, here)
             features |= {name: seen[name] for name in names if name in whole}
         _extend(found, more)
     return found, {name: features[name] for name in whole}
@@ -64,7 +62,7 @@ def is_large(height: int, width: int) -> bool:
     return strip_rows(("relu1_1", "relu1_2"), height, width) < height
 
 
-def measure(features: Mapping[str, jax.Array], shares: Shares, part: float = 1.0) -> Found:
+def measure_features(features: Mapping[str, jax.Array], shares: Shares, part: float = 1.0) -> Found:
     """The moments of features, or the part of them that comes from a part of the positions."""
     return {
         region: {layer: moments(features[layer], share, part) for layer, share in each.items()}
@@ -130,7 +128,7 @@ def measure_block(
             seen = jnp.where(inside, features[name], 0)
             # Without a share, each strip counts for its rows, those beyond the image included.
             seen_here = {name: seen[margin:-margin]}
-            _extend(found, measure(seen_here, _of(shares, (name,)), rows / height))
+            _extend(found, measure_features(seen_here, _of(shares, (name,)), rows / height))
             x = seen if name != names[-1] else x
         shrunk = inside.shape[0] // x.shape[0]  # 2 after pooling
         return found, x[margin // shrunk : -margin // shrunk]

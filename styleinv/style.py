@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleinv.compiler_options import FRUGAL
-from styleinv.gram import moments
 from styleinv.strips import Shares, look
 from styleinv.vgg import VGG, layer_channels
 
@@ -62,17 +61,6 @@ class Style:
         return tuple(self.moments)
 
 
-def moments_of(features: jax.Array, mask: jax.Array | None = None) -> Moments:
-    """Moments of one layer of one image.
-
-    Args:
-        features: f32[h, w, c].
-        mask: f32[h, w], how much each position counts; normalized here, so that a large image or
-            mask counts no more than a small one. None counts all positions alike.
-    """
-    return of_one(*moments(features, None if mask is None else mask / mask.sum()))
-
-
 def of_one(mean: jax.Array, second: jax.Array) -> Moments:
     """What is known of the features of one image; its spread is zero."""
     zero = jnp.zeros(())
@@ -90,7 +78,9 @@ def shares_of(
     """See `strips`: of each region's masks, at those of the layers that it has one for.
 
     Args:
-        regions: {region: {layer: f32[h_l, w_l]}}; None counts all positions alike, at all layers.
+        regions: {region: {layer: f32[h_l, w_l]}}, how much each position counts; normalized here,
+            so that a large mask counts no more than a small one. None counts all positions alike,
+            at all layers.
     """
     return {
         region: dict.fromkeys(layers)

@@ -7,6 +7,7 @@ relu1_1.
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from itertools import groupby
 from typing import TypeVar
 
 import jax
@@ -115,6 +116,10 @@ class VGG(nnx.Module):
             raise ValueError(f"the network ends at {self.layers[-1]}: no {', '.join(missing)}")
         depth = max((self.layers.index(x) + 1 for x in layers if x != PIXELS), default=0)
         return self.layers[:depth]
+
+    def blocks_up_to(self, layers: Sequence[str]) -> list[tuple[str, ...]]:
+        """The same, a tuple for each block."""
+        return [tuple(names) for _, names in groupby(self.up_to(layers), key=layer_stride)]
 
     def pass_through(
         self,

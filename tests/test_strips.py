@@ -53,7 +53,7 @@ def test_look_in_strips(networks, painting, monkeypatch, height, padding, poolin
     network, image = networks(padding, pooling), painting(1, height, 30)
     shares = style.shares_of({"all": None, "some": masks_of(height, 30)}, LAYERS)
     features = jax.jit(lambda net, x: net(x, LAYERS))(network, image)
-    desired = strips.measure(features, shares)
+    desired = strips.measure_features(features, shares)
     monkeypatch.setattr(strips, "FEATURES", MOST)
     assert strips.is_large(height, 30)
     actual, kept = jax.jit(lambda net, x, s: strips.look(net, x, s, ("relu3_1",)))(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from styleinv import files
-from styleinv.errors import InputError
+from styleinv.errors import InputError, reason_of
 
 _BEAT = 1.0  # seconds between two signs of life
 _AGAIN = (
@@ -164,6 +164,6 @@ def _meet(folder: Path, launch: Launch, patience: float) -> Hosts:
     except (RuntimeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        reason = " ".join(str(error).split())[:300]
+        reason = reason_of(error, 300)
         raise InputError(f"the processes do not come together: {reason}") from None
     return hosts
