@@ -9,7 +9,10 @@ from jax.scipy.linalg import solve_triangular
 
 
 class LBFGSState(NamedTuple):
-    """Curvature pairs are rows of two matrices, newest at `(count - 1) % memory`."""
+    """Curvature pairs are rows of two matrices, newest at `(count - 1) % memory`.
+
+    Their inner products are in order, those of the newest pair last; of the last `count` alone.
+    """
 
     count: jax.Array  # i32[], pairs seen
     started: jax.Array  # bool[], whether value and gradient are those of params
@@ -18,8 +21,8 @@ class LBFGSState(NamedTuple):
     gradient: jax.Array  # f32[n]
     moves: jax.Array  # f32[memory, n], differences of params
     turns: jax.Array  # f32[memory, n], differences of gradients
-    crossed: jax.Array  # f32[memory, memory], moves @ turns.T; rows without a pair are zero
-    squared: jax.Array  # f32[memory, memory], turns @ turns.T; likewise
+    crossed: jax.Array  # f32[memory, memory], moves @ turns.T, where the turn is not older
+    squared: jax.Array  # f32[memory, memory], turns @ turns.T
 
 
 class LBFGS(NamedTuple):
@@ -92,8 +95,6 @@ class LBFGS(NamedTuple):
         state = self._remember(state, move, gradient - state.gradient)
         state = state._replace(
             count=stay(state.count, 0),
-            crossed=stay(state.crossed, 0.0),
-            squared=stay(state.squared, 0.0),
             started=jnp.ones((), bool),
             value=value,
             values=values,
@@ -109,22 +110,28 @@ class LBFGS(NamedTuple):
 
             u = R^-1 S'g,    H g = s g + S R^-T (D u + s Y'Y u - s Y'g) - s Y u
         """
-        newest = jnp.maximum(state.count - 1, 0) % self.memory
-        oldest_first = (newest + 1 + jnp.arange(self.memory)) % self.memory
-        crossed = state.crossed[oldest_first[:, None], oldest_first]
-        squared = state.squared[oldest_first[:, None], oldest_first]
-        held = jnp.diagonal(crossed) > 0
-        # A slot without a pair has a unit diagonal and nothing beside it, and takes no part.
-        triangle = jnp.triu(crossed) + jnp.diag(jnp.where(held, 0.0, 1.0))
-        along = jnp.where(held, (state.moves @ state.gradient)[oldest_first], 0.0)
-        turned = jnp.where(held, (state.turns @ state.gradient)[oldest_first], 0.0)
+        crossed, squared = state.crossed, state.squared
+        held = self._held(state.count)
+        # A place without a pair has a unit diagonal and nothing beside it, and takes no part.
+        triangle = jnp.where(held[:, None] & held[None], jnp.triu(crossed), jnp.eye(self.memory))
+        along = self._in_order(state.moves @ state.gradient, state.count)
+        turned = self._in_order(state.turns @ state.gradient, state.count)
         scale = jnp.where(held[-1], self.reach * crossed[-1, -1] / squared[-1, -1], 1.0)
 
         u = solve_triangular(triangle, along)
-        right = jnp.diagonal(crossed) * u + scale * (squared @ u - turned)
-        v = solve_triangular(triangle, right, trans=1)
-        back = (jnp.arange(self.memory) - newest - 1) % self.memory
+        right = triangle.diagonal() * u + scale * (squared @ u - turned)
+        v = solve_triangular(triangle, jnp.where(held, right, 0.0), trans=1)
+        back = (jnp.arange(self.memory) - state.count) % self.memory
         return scale * (state.gradient - u[back] @ state.turns) + v[back] @ state.moves
+
+    def _held(self, count: jax.Array) -> jax.Array:
+        """pred[memory]: which places have a pair."""
+        return jnp.arange(self.memory) >= self.memory - count
+
+    def _in_order(self, rows: jax.Array, count: jax.Array) -> jax.Array:
+        """f32[memory] of the matrices' rows, oldest pair first; zero where there is none."""
+        order = (count + jnp.arange(self.memory)) % self.memory
+        return jnp.where(self._held(count), rows[order], 0.0)
 
     def _remember(self, state: LBFGSState, move: jax.Array, turn: jax.Array) -> LBFGSState:
         # Rounding alone makes a curvature this small next to the lengths.
@@ -135,17 +142,21 @@ class LBFGS(NamedTuple):
         def put(matrix, row):
             return matrix.at[i].set(jnp.where(keep, row, matrix[i]))
 
+        def extend(products, newest):
+            """By the newest pair's column; the oldest pair's row and column go."""
+            older = jnp.pad(products[1:, 1:], (0, 1))
+            return older.at[:, -1].set(newest)
+
         moves, turns = put(state.moves, move), put(state.turns, turn)
-        held = jnp.diagonal(state.crossed) > 0
-        held = held.at[i].set(held[i] | keep)
-        crossed = jnp.where(held, moves @ turn, 0.0)  # f32[memory], with every move, itself last
-        squared = jnp.where(held, turns @ turn, 0.0)
+        count = state.count + keep
+        with_moves = self._in_order(moves @ turn, count)
+        with_turns = self._in_order(turns @ turn, count)
+        crossed = extend(state.crossed, with_moves)
+        squared = extend(state.squared, with_turns).at[-1].set(with_turns)
         return state._replace(
-            count=state.count + keep,
+            count=count,
             moves=moves,
             turns=turns,
-            # Of moves @ turns.T only where the turn is not older is ever read: a new pair's row,
-            # the turns before it, stays what it was.
-            crossed=jnp.where(keep, state.crossed.at[:, i].set(crossed), state.crossed),
-            squared=put(put(state.squared, squared).T, squared),
+            crossed=jnp.where(keep, crossed, state.crossed),
+            squared=jnp.where(keep, squared, state.squared),
         )

@@ -223,7 +223,10 @@ def test_content_term_refuses_an_unknown_normalization():
 
 @pytest.mark.parametrize(("pair", "size"), [("usual", 256), ("demo", 128)])
 def test_objective_equals_that_of_pastiche_along_a_run(pair, size, request, default_weights):
-    """Both agree at every image of its run; for the field's usual pair, at 2203149.5 first."""
+    """Both agree at every image of its run; for the field's usual pair, at 2203149.5 first.
+
+    (The last digit of that, a rounding of float32, is another one on another CPU.)
+    """
     if pair == "usual":
         folder = request.getfixturevalue("shared") / "transfer"
         content, art = folder / "content.jpg", folder / "style.jpg"
@@ -240,7 +243,7 @@ def test_objective_equals_that_of_pastiche_along_a_run(pair, size, request, defa
             style_size=size,
             device="cpu",
         )
-    assert pair == "demo" or round(artist.loss, 1) == 2203149.5
+    assert pair == "demo" or artist.loss == pytest.approx(2203149.5, rel=5e-7)
 
     def read(path):
         image = Image.open(path)
