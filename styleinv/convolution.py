@@ -131,7 +131,11 @@ def _apply(
     else:
         gather = filters.shape[0] == 9 * x.shape[-1]
         y = (_gather if gather else _scatter)(x, filters, padding)
-    return y if bias is None else jax.nn.relu(y + bias[None, None])
+    if bias is None:
+        return y
+    y = jax.nn.relu(y + bias[None, None])
+    # XLA would do the ReLU behind a product once for each that uses it, a pass over all features.
+    return y if filters.ndim == 4 else jax.lax.optimization_barrier(y)
 
 
 def _direct(x: jax.Array, filters: jax.Array, padding: int, precision: Precision) -> jax.Array:

@@ -88,20 +88,26 @@ def _convolve_images(x, filters, bias, padding):
     strips = -(-rows // each)
     together = divisor(images, max(1, _STRIP // (rows * columns))) if strips == 1 else 1
     bottom, right = 4 * each * strips - height, 4 * columns - width
-    border = (padding, padding + bottom), (padding, padding + right)
-    x = jnp.pad(x, ((0, 0), *border, (0, 0)))
+    none = 0, 0, 0
+    border = none, (padding, padding + bottom, 0), (padding, padding + right, 0), none
 
     def convolve_strip(strip):
         y = _convolve_strip(strip, filters)
         return y if bias is None else jax.nn.relu(y + bias[None, None, None])
 
     def convolve_next(index):
+        # A border that depends on the index, though it is zero always, is made with each strip: XLA
+        # would make it for the whole image before the loop, one more pass over all features.
+        bordered = jax.lax.pad(x, jnp.minimum(index, 0).astype(x.dtype), border)
         start = index // strips * together, index % strips * 4 * each, 0, 0
-        size = together, 4 * each + 2, *x.shape[2:]
-        return convolve_strip(jax.lax.dynamic_slice(x, start, size))
+        size = together, 4 * each + 2, *bordered.shape[2:]
+        return convolve_strip(jax.lax.dynamic_slice(bordered, start, size))
 
     count = images // together * strips
-    y = convolve_strip(x) if count == 1 else jax.lax.map(convolve_next, jnp.arange(count))
+    if count == 1:
+        y = convolve_strip(jax.lax.pad(x, jnp.zeros((), x.dtype), border))
+    else:
+        y = jax.lax.map(convolve_next, jnp.arange(count))
     return y.reshape(images, -1, *y.shape[-2:])[:, :height, :width]
 
 
