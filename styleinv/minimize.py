@@ -72,12 +72,22 @@ class Snapshot(NamedTuple):
     ahead: int = 0
 
 
+@partial(jax.jit, static_argnames="loss")
+def _evaluate(loss, params, problem):
+    return jax.value_and_grad(loss, has_aux=True)(params, problem)
+
+
+def shapes_of(loss: Loss, params: jax.Array, problem: Any) -> tuple[Any, dict[str, Any]]:
+    """The shapes of loss and terms. Tracing takes half a second; a step finds it done."""
+    with jax.default_matmul_precision("highest"):  # as in a step
+        return jax.eval_shape(partial(_evaluate, loss), params, problem=problem)[0]
+
+
 def take_step(loss: Loss, solver: Solver, params: jax.Array, state: Any, problem: Any) -> tuple:
     """(params, state, value, values) after a step, see the top of this file."""
-    evaluate = partial(jax.value_and_grad(loss, has_aux=True), problem=problem)
     # On accelerators the products of float32 matrices are rounded by default, a solver's too.
     with jax.default_matmul_precision("highest"):
-        return solver.step(evaluate, params, state)
+        return solver.step(partial(_evaluate, loss, problem=problem), params, state)
 
 
 def take_steps(
@@ -96,7 +106,7 @@ def take_steps(
         params, state, *found = take_step(loss, solver, params, state, problem)
         return params, state, jax.tree.map(lambda rows, x: rows.at[i].set(x), kept, found)
 
-    shapes = list(jax.eval_shape(loss, params, problem))
+    shapes = list(shapes_of(loss, params, problem))
     kept = jax.tree.map(lambda x: jnp.zeros((most, *x.shape), x.dtype), shapes)
     params, state, (value, values) = jax.lax.fori_loop(0, count, take, (params, state, kept))
     return params, state, value, values
@@ -145,7 +155,7 @@ def minimize(
         FloatingPointError: at the first loss that is not finite, naming the step.
     """
     if resume is None:
-        shapes = jax.eval_shape(loss, params, problem)[1]
+        _, shapes = shapes_of(loss, params, problem)
         values = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         resume = 0, solver.init(params, values)
     done, state = resume

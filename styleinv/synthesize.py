@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleinv import blocks, images
-from styleinv.minimize import Snapshot, Solver, Step, minimize
+from styleinv.minimize import Snapshot, Solver, Step, minimize, shapes_of
 from styleinv.objective import Objective
 from styleinv.parameters import Parameters
 from styleinv.precision import FLOAT32, Precision
@@ -177,7 +177,7 @@ def _enlarge_change(change: np.ndarray, height: int, width: int) -> np.ndarray:
 def _restore(
     loss: ImageLoss, params: jax.Array, problem: Any, solver: Solver, position: Position
 ) -> tuple[jax.Array, tuple[int, Any]]:
-    values = jax.eval_shape(loss, params, problem)[1]
+    _, values = shapes_of(loss, params, problem)
     like = jax.tree.structure((params, jax.eval_shape(solver.init, params, values)))
     params, state = jax.tree.unflatten(like, [jnp.asarray(leaf) for leaf in position.leaves])
     return params, (position.step, state)

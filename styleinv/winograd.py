@@ -5,11 +5,12 @@ inputs, which overlap by two, become tiles of 4x4 outputs with a quarter of the 
 """
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.custom_batching import custom_vmap
 
 from styleinv.gram import divisor
@@ -78,6 +79,7 @@ def convolve_tiles(
     return convolve(x, filters, bias)
 
 
+@partial(jax.jit, static_argnames="padding")  # traced once for all layers of a shape
 def _convolve_images(x, filters, bias, padding):
     """`convolve_tiles` of f32[b, h, w, i]."""
     images, height, width = x.shape[0], *(size + 2 * padding - 2 for size in x.shape[1:3])
@@ -98,28 +100,27 @@ def _convolve_images(x, filters, bias, padding):
     def convolve_next(index):
         # A border that depends on the index, though it is zero always, is made with each strip: XLA
         # would make it for the whole image before the loop, one more pass over all features.
-        bordered = jax.lax.pad(x, jnp.minimum(index, 0).astype(x.dtype), border)
+        bordered = lax.pad(x, jnp.minimum(index, 0).astype(x.dtype), border)
         start = index // strips * together, index % strips * 4 * each, 0, 0
         size = together, 4 * each + 2, *bordered.shape[2:]
-        return convolve_strip(jax.lax.dynamic_slice(bordered, start, size))
+        return convolve_strip(lax.dynamic_slice(bordered, start, size))
 
     count = images // together * strips
     if count == 1:
-        y = convolve_strip(jax.lax.pad(x, jnp.zeros((), x.dtype), border))
+        y = convolve_strip(lax.pad(x, jnp.zeros((), x.dtype), border))
     else:
-        y = jax.lax.map(convolve_next, jnp.arange(count))
+        y = lax.map(convolve_next, jnp.arange(count))
     return y.reshape(images, -1, *y.shape[-2:])[:, :height, :width]
 
 
-@jax.jit  # traced once for all layers of a shape
 def _convolve_strip(x: jax.Array, filters: jax.Array) -> jax.Array:
     """f32[k, 4 r + 2, 4 c + 2, i] -> f32[k, 4 r, 4 c, o]: r rows of c tiles of each of k images.
 
     Two passes of six fused outputs compile in a fraction of a second; all 36 at once take twenty.
     """
     images, rows, columns = x.shape[0], x.shape[1] // 4, x.shape[2] // 4
-    x = _combine(_INPUT, [x[:, i : i + 4 * rows - 3 : 4] for i in range(6)])
-    x = _combine(_INPUT, [x[:, :, :, j : j + 4 * columns - 3 : 4] for j in range(6)])
+    x = _combine(_INPUT, [_every_fourth(x, i, rows, 1) for i in range(6)])
+    x = _combine(_INPUT, [_every_fourth(x, j, columns, 3) for j in range(6)])
     x = x.reshape(36, images * rows * columns, -1)  # (column, row) in the tile, which, channel
     y = jnp.matmul(x, filters).reshape(6, 6, images, rows, columns, -1)
     y = _combine(_OUTPUT, list(y))  # [4 columns, 6 rows, k, r, c, o]
@@ -127,10 +128,18 @@ def _convolve_strip(x: jax.Array, filters: jax.Array) -> jax.Array:
     return y.transpose(2, 3, 0, 4, 1, 5).reshape(images, 4 * rows, 4 * columns, -1)
 
 
+def _every_fourth(x: jax.Array, first: int, count: int, axis: int) -> jax.Array:
+    return lax.slice_in_dim(x, first, first + 4 * count - 3, 4, axis)
+
+
 def _combine(matrix: np.ndarray, slices: Sequence[jax.Array]) -> jax.Array:
-    """Stacks one weighted sum of the slices per row of the matrix."""
+    """Stacks one weighted sum of the slices per row of the matrix.
+
+    In operations of `lax`, as what cuts the slices: they are traced for every shape, several times
+    as fast as those of `jnp`.
+    """
     terms = [
-        [s if c == 1 else float(c) * s for c, s in zip(row, slices, strict=True) if c]
+        [s if c == 1 else lax.mul(s, float(c)) for c, s in zip(row, slices, strict=True) if c]
         for row in matrix
     ]
-    return jnp.stack([reduce(jnp.add, each) for each in terms])
+    return jnp.stack([reduce(lax.add, each) for each in terms])
