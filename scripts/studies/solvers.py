@@ -128,7 +128,7 @@ class Carried:
         if self.earlier is None:
             return state
         old, shape = self.earlier
-        pairs = old.count, old.moves, old.turns, old.crossed
+        pairs = old.count, old.moves, old.turns
         names = "count", "moves", "turns", "crossed", "squared"
         found = _carry(*pairs, shape, params.shape, self.exponent)
         return state._replace(**dict(zip(names, found, strict=True)))
@@ -142,7 +142,6 @@ def _carry(
     count: jax.Array,
     moves: jax.Array,
     turns: jax.Array,
-    crossed: jax.Array,
     old: tuple[int, ...],
     new: tuple[int, ...],
     exponent: int,
@@ -158,9 +157,9 @@ def _carry(
         products = moves @ turns.T
         squares = turns @ turns.T
     least = 1e-6 * jnp.linalg.norm(moves, axis=1) * jnp.linalg.norm(turns, axis=1)
-    held = (jnp.diagonal(crossed) > 0) & (jnp.diagonal(products) > least)
     # Those that are still pairs come first, the oldest foremost.
     age = (jnp.arange(memory) - count) % memory
+    held = (age >= memory - count) & (jnp.diagonal(products) > least)
     order = jnp.argsort(jnp.where(held, age, age + memory))
     inside = jnp.arange(memory) < held.sum()
 
@@ -168,7 +167,8 @@ def _carry(
         return jnp.where(inside[:, None], rows[order], 0.0)
 
     def both(matrix: Any) -> jax.Array:
-        return jnp.where(inside, kept(matrix)[:, order], 0.0)
+        ordered = jnp.where(inside, kept(matrix)[:, order], 0.0)
+        return jnp.roll(ordered, memory - held.sum(), (0, 1))  # the newest last
 
     found = kept(moves), kept(turns), both(products), both(squares)
     return held.sum().astype(jnp.int32), *found
