@@ -31,15 +31,16 @@ def resident():
 
 
 def resident_along(folder):
-    """After each batch of 32 of 240 images."""
+    """After each batch of 32 of 240 images, once a pass has taken what one batch takes."""
     memory = []
 
     def note():
         memory.append(resident())
         return 0
 
-    items = dataset.find(folder) * 60
-    found = survey(cut(weights.load("default")), items, LAYERS, (64,), stop=note)
+    items, network = dataset.find(folder) * 60, cut(weights.load("default"))
+    assert survey(network, items, LAYERS, (64,)) is not None
+    found = survey(network, items, LAYERS, (64,), stop=note)
     assert found is not None
     assert found["all"][64].moments["pixels"].weight == 240
     return memory
