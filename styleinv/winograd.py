@@ -93,23 +93,17 @@ def _convolve_images(x, filters, bias, padding):
     none = 0, 0, 0
     border = none, (padding, padding + bottom, 0), (padding, padding + right, 0), none
 
-    def convolve_strip(strip):
-        y = _convolve_strip(strip, filters)
-        return y if bias is None else jax.nn.relu(y + bias[None, None, None])
-
     def convolve_next(index):
         # A border that depends on the index, though it is zero always, is made with each strip: XLA
         # would make it for the whole image before the loop, one more pass over all features.
         bordered = lax.pad(x, jnp.minimum(index, 0).astype(x.dtype), border)
         start = index // strips * together, index % strips * 4 * each, 0, 0
         size = together, 4 * each + 2, *bordered.shape[2:]
-        return convolve_strip(lax.dynamic_slice(bordered, start, size))
+        y = _convolve_strip(lax.dynamic_slice(bordered, start, size), filters)
+        return y if bias is None else jax.nn.relu(y + bias[None, None, None])
 
     count = images // together * strips
-    if count == 1:
-        y = convolve_strip(lax.pad(x, jnp.zeros((), x.dtype), border))
-    else:
-        y = lax.map(convolve_next, jnp.arange(count))
+    y = convolve_next(0) if count == 1 else lax.map(convolve_next, jnp.arange(count))
     return y.reshape(images, -1, *y.shape[-2:])[:, :height, :width]
 
 
@@ -135,8 +129,8 @@ def _every_fourth(x: jax.Array, first: int, count: int, axis: int) -> jax.Array:
 def _combine(matrix: np.ndarray, slices: Sequence[jax.Array]) -> jax.Array:
     """Stacks one weighted sum of the slices per row of the matrix.
 
-    In operations of `lax`, as what cuts the slices: they are traced for every shape, several times
-    as fast as those of `jnp`.
+    In operations of `lax`, as what cuts the slices: they are traced faster than those of `jnp`, and
+    that for every shape.
     """
     terms = [
         [s if c == 1 else lax.mul(s, float(c)) for c, s in zip(row, slices, strict=True) if c]

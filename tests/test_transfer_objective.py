@@ -225,7 +225,7 @@ def test_content_term_refuses_an_unknown_normalization():
 def test_objective_equals_that_of_pastiche_along_a_run(pair, size, request, default_weights):
     """Both agree at every image of its run; for the field's usual pair, at 2203149.5 first.
 
-    (The last digit of that, a rounding of float32, is another one on another CPU.)
+    (On another CPU, float32's next number: 2203149.75.)
     """
     if pair == "usual":
         folder = request.getfixturevalue("shared") / "transfer"
@@ -243,7 +243,7 @@ def test_objective_equals_that_of_pastiche_along_a_run(pair, size, request, defa
             style_size=size,
             device="cpu",
         )
-    assert pair == "demo" or artist.loss == pytest.approx(2203149.5, rel=5e-7)
+    assert pair == "demo" or artist.loss == pytest.approx(2203149.5, abs=0.25)
 
     def read(path):
         image = Image.open(path)

@@ -153,25 +153,21 @@ def _carry(
     # the inverse of W (which is its own transpose) times that with respect to the pixels.
     moves = _resize(moves, old, new, exponent)
     turns = _resize(turns, old, new, -exponent) * (old[0] * old[1] / (new[0] * new[1]))
-    with jax.default_matmul_precision("highest"):
-        products = moves @ turns.T
-        squares = turns @ turns.T
     least = 1e-6 * jnp.linalg.norm(moves, axis=1) * jnp.linalg.norm(turns, axis=1)
     # Those that are still pairs come first, the oldest foremost.
     age = (jnp.arange(memory) - count) % memory
-    held = (age >= memory - count) & (jnp.diagonal(products) > least)
+    held = (age >= memory - count) & ((moves * turns).sum(1) > least)
     order = jnp.argsort(jnp.where(held, age, age + memory))
     inside = jnp.arange(memory) < held.sum()
 
     def kept(rows: Any) -> jax.Array:
         return jnp.where(inside[:, None], rows[order], 0.0)
 
-    def both(matrix: Any) -> jax.Array:
-        ordered = jnp.where(inside, kept(matrix)[:, order], 0.0)
-        return jnp.roll(ordered, memory - held.sum(), (0, 1))  # the newest last
-
-    found = kept(moves), kept(turns), both(products), both(squares)
-    return held.sum().astype(jnp.int32), *found
+    moves, turns, count = kept(moves), kept(turns), held.sum()
+    with jax.default_matmul_precision("highest"):
+        products = moves @ turns.T, turns @ turns.T
+    newest_last = (jnp.roll(each, memory - count, (0, 1)) for each in products)
+    return count.astype(jnp.int32), moves, turns, *newest_last
 
 
 def _resize(
