@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 import configs
 from experiments import exits
+from experiments.compiler import compile_quickly
 from styleinv.config import Config
 from styleinv.errors import InputError, one_of, suggest
 
@@ -82,7 +83,9 @@ def run(
         if any(word in ("--help", "-h", "-help", "--helpfull") for word in sys.argv[1:]):
             print(help_text(experiment, title, own))
             return 0
-        return execute(parse(experiment, sys.argv[1:], own))
+        request = parse(experiment, sys.argv[1:], own)
+        compile_quickly()
+        return execute(request)
 
     exits.answer(work)
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from experiments import cli, learn_style, transfer
+from experiments.compiler import compile_quickly
 from styleinv import images, weights
 from styleinv.vgg import VGG
 from styleinv.weights import loading
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure(config):
+    compile_quickly()
     jax.config.update("jax_numpy_rank_promotion", "raise")
 
 

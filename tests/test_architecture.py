@@ -92,6 +92,7 @@ ARROWS = {
 # What all experiments share; besides, some have a folder of parts of their own.
 SHARED = (
     "cli",
+    "compiler",
     "exits",
     "validate",
     "inputs",

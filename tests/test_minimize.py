@@ -190,8 +190,15 @@ def test_lbfgs_direction_is_that_of_the_two_loops(steps):
     np.testing.assert_allclose(actual, desired, atol=1e-3 * np.abs(desired).max())
 
 
+def in_units(params, problem):
+    """The valley, its loss and params so many times as large."""
+    steepness, loss_scale, params_scale = problem
+    value = loss_scale * rosenbrock(params / params_scale, steepness)[0]
+    return value, {"whole": value}
+
+
 def in_units_of(loss_scale, params_scale):
-    """Params and where to resume from, after three steps in the valley, in other units."""
+    """Params, where to resume from after three steps in the valley, and the problem, in units."""
     start = last(minimize(rosenbrock, jnp.zeros(10), VALLEY, LBFGS(5), 3))
     state = start.state._replace(
         value=start.state.value * loss_scale,
@@ -202,23 +209,23 @@ def in_units_of(loss_scale, params_scale):
         crossed=start.state.crossed * loss_scale,
         squared=start.state.squared * (loss_scale / params_scale) ** 2,
     )
-    return start.params * params_scale, (start.step, state)
+    problem = VALLEY, jnp.float32(loss_scale), jnp.float32(params_scale)
+    return start.params * params_scale, (start.step, state), problem
 
 
 @pytest.mark.parametrize("loss_scale", [2.0**-30, 1.0, 2.0**30])
 @pytest.mark.parametrize("params_scale", [2.0**-10, 1.0])
 def test_lbfgs_takes_the_same_path_in_other_units(loss_scale, params_scale):
-    def in_units(params, problem):
-        value = loss_scale * rosenbrock(params / params_scale, problem)[0]
-        return value, {"whole": value}
+    """Powers of two change no digit, so that one compiled step gives all units the same ones."""
 
-    # From the first pair on: the length of the first descent is one in the params' units.
-    params, (done, state) = in_units_of(1.0, 1.0)
-    desired = last(minimize(rosenbrock, params, VALLEY, LBFGS(5), 15, resume=(done, state)))
-    params, resume = in_units_of(loss_scale, params_scale)
-    actual = last(minimize(in_units, params, VALLEY, LBFGS(5), 15, resume=resume))
-    np.testing.assert_allclose(actual.params / params_scale, desired.params, rtol=1e-5)
-    np.testing.assert_allclose(actual.loss / loss_scale, desired.loss, rtol=1e-4)
+    def finish(loss_scale, params_scale):
+        # From the first pair on: the length of the first descent is one in the params' units.
+        params, resume, problem = in_units_of(loss_scale, params_scale)
+        return last(minimize(in_units, params, problem, LBFGS(5), 15, resume=resume))
+
+    desired, actual = finish(1.0, 1.0), finish(loss_scale, params_scale)
+    np.testing.assert_array_equal(actual.params / params_scale, desired.params)
+    assert actual.loss / loss_scale == desired.loss
 
 
 @pytest.mark.parametrize("solver", [LBFGS(3), Adam(0.1, 10)], ids=["lbfgs", "adam"])

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.compiler import compile_quickly
 from styleinv import compilation, memory, weights
 from styleinv.compiler_options import FAST
 from styleinv.errors import InputError
@@ -21,6 +22,7 @@ from styleinv.vgg import VGG, layer_names
 
 def set_up(*, cold: bool = False, rematerialize: bool = False) -> None:
     """As `experiments` begins; cold, without what was compiled before."""
+    compile_quickly()
     if not rematerialize:
         memory.keep_freed()
     if cold:

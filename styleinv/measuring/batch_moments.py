@@ -128,6 +128,7 @@ def _measure_large(network, images, counted):
     return summed
 
 
+@jax.jit  # traced once for all layers of a shape
 def _moments(features: jax.Array, counted: Counted) -> Found:
     """Of f32[b, h, w, c]; summed over all devices."""
     batch, height, width, channels = features.shape
