@@ -21,7 +21,6 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 import configs
 from experiments import exits
-from experiments.compiler import compile_quickly
 from styleinv.config import Config
 from styleinv.errors import InputError, one_of, suggest
 
@@ -84,6 +83,8 @@ def run(
             print(help_text(experiment, title, own))
             return 0
         request = parse(experiment, sys.argv[1:], own)
+        from experiments.compiler import compile_quickly  # --help need not wait for it
+
         compile_quickly()
         return execute(request)
 
