@@ -158,9 +158,17 @@ def refuse_large(config: Config) -> None:
 
 def load_network(config: Config) -> tuple["VGG", dict[str, Any]]:
     """The network, and what run.json says of its weights."""
+    import jax
+
     from styleinv import weights
     from styleinv.vgg import VGG
 
+    device = jax.default_backend()
+    if config.network.convolution == "winograd" and device != "cpu":
+        raise InputError(
+            f"config.network.convolution (=winograd) is for a CPU, and this is a {device}; "
+            "leave it out"
+        )
     loaded = weights.load(config.network.weights, config.network.name)
     deepest = network_layers(config)[-1]
     if deepest.replace("relu", "conv") not in loaded.kernels:

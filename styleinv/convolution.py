@@ -6,7 +6,7 @@ That keeps XLA's slow path for input gradients inside loops (line searches) out 
 both directions use Winograd's minimal filtering.
 
 The rank of the filters says which algorithm they are for: f32[3, 3, c_in, c_out] (direct),
-f32[36, c_in, c_out] (Winograd, transformed), or a matrix, where the image's three channels come in
+f32[36, ...] (Winograd, transformed), or a matrix, where the image's three channels come in
 or go out.
 """
 
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleinv.precision import FLOAT32, Precision
-from styleinv.winograd import convolve_tiles, transform
+from styleinv.winograd import CHANNELS, convolve_tiles, transform
 
 FEW_CHANNELS = 4  # up to which a convolution is a matrix product
 FEW_POSITIONS = 128  # below which it is a direct one
@@ -55,7 +55,7 @@ def filter_bank(kernel: np.ndarray, fast: bool) -> FilterBank:
         scatter = backward.transpose(2, 0, 1, 3).reshape(c_out, 9 * c_in)
         return FilterBank((_to_device(forward.reshape(9 * c_in, c_out)), _to_device(scatter)), None)
     direct = _to_device(forward), _to_device(backward)
-    if not fast:
+    if not fast or c_in % CHANNELS or c_out % CHANNELS:
         return FilterBank(direct, None)
     return FilterBank(direct, (_to_device(transform(forward)), _to_device(transform(backward))))
 
@@ -67,6 +67,10 @@ def for_batches(filters: FilterBank) -> FilterBank:
     the network at 32 px does 6 images per second with it, and 90 without (two AVX-512 cores).
     """
     return filters if filters.winograd is None else filters._replace(direct=filters.winograd)
+
+
+def _are_winograd(filters: jax.Array) -> bool:
+    return filters.shape[0] == 36
 
 
 def _to_device(filters: np.ndarray) -> jax.Array:
@@ -123,9 +127,8 @@ def _apply(
     precision: Precision,
 ) -> jax.Array:
     """The convolution, and ReLU of it plus the bias if there is one."""
-    if filters.ndim == 3:
-        with jax.default_matmul_precision("highest"):
-            return convolve_tiles(x, filters, bias, padding)
+    if _are_winograd(filters):
+        return convolve_tiles(x, filters, bias, padding)
     if filters.ndim == 4:
         y = _direct(x, filters, padding, precision)
     else:

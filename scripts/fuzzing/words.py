@@ -20,6 +20,7 @@ _CONFIGS = ["anime", "transfer", "verify", "anime", "anime", "../x", "__init__",
 def target() -> Target:
     """Up to five words; most fields are real, most values are not."""
     import experiments.validate  # noqa: F401  # heavy, and no part of what is measured
+    import styleinv.vgg  # noqa: F401  # nor is this
     from experiments import cli
     from styleinv.config import Config
 

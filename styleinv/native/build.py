@@ -1,0 +1,65 @@
+"""Has LLVM build the kernels for this machine's processor, and tells XLA of them."""
+
+import ctypes
+import threading
+from functools import cache
+
+import jax
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+from styleinv.native.emitter import Registers
+from styleinv.native.winograd import NAME, emit_winograd
+
+
+@cache
+def registers() -> Registers:
+    """What this processor has room for."""
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return Registers(lanes=16, vectors=4, rows=6)
+    if features.get("avx2"):
+        return Registers(lanes=8, vectors=2, rows=6)
+    many = llvm.get_process_triple().startswith(("aarch64", "arm64"))
+    return Registers(lanes=4, vectors=4 if many else 2, rows=6)
+
+
+_one_at_a_time = threading.Lock()
+
+
+def winograd_target(shape: Registers) -> str:
+    """The name by which XLA knows the convolution; built once a process."""
+    with _one_at_a_time:
+        return _register_winograd(shape)
+
+
+@cache
+def _register_winograd(shape: Registers) -> str:
+    module = ir.Module(NAME)
+    emit_winograd(module, shape)
+    address = _compile(module).get_function_address(NAME)
+    handler = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(address)
+    name = "_".join([NAME, *map(str, shape)])
+    jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler), platform="cpu")
+    return name
+
+
+@cache
+def _compile(module: ir.Module) -> llvm.ExecutionEngine:
+    """Kept, as its code is, until the process ends."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=2,
+        jit=True,
+    )
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(parsed, passes)
+    engine = llvm.create_mcjit_compiler(parsed, machine)
+    engine.finalize_object()
+    return engine
