@@ -87,12 +87,17 @@ def _convolve_images(x, filters, bias, padding):
 def _cut(tiles: int, channels: int, made: int) -> tuple[int, int, int, int]:
     """(threads, tiles of a block, channels that go out and that come in at a time)."""
     threads, rows = os.cpu_count() or 1, registers().rows
-    blocks = -(-tiles // _BLOCK)
-    block = rows * math.ceil(tiles / blocks / rows)
+    block = rows * math.ceil(tiles / math.ceil(tiles / _BLOCK) / rows)
     part = _divisor(made, _PART)
-    while blocks * (made // part) < threads and part > CHANNELS:
-        part = _divisor(part, part - CHANNELS)
-    return min(threads, blocks * (made // part)), block, part, _divisor(channels, _DEPTH)
+    # Few pieces are a multiple of the threads, or some would wait for others.
+    while (items := -(-tiles // block) * (made // part)) % threads and items < 4 * threads:
+        if part > CHANNELS:
+            part = _divisor(part, part - CHANNELS)
+        elif block > 2 * rows:
+            block = rows * math.ceil(block / 2 / rows)
+        else:
+            break
+    return min(threads, items), block, part, _divisor(channels, _DEPTH)
 
 
 def _divisor(channels: int, most: int) -> int:

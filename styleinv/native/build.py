@@ -57,7 +57,8 @@ def _compile(module: ir.Module) -> llvm.ExecutionEngine:
     )
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=1)
+    # Inlining is all that it needs before code is made of it: more takes longer and gains nothing.
+    options = llvm.create_pipeline_tuning_options(speed_level=0)
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(parsed, passes)
     engine = llvm.create_mcjit_compiler(parsed, machine)

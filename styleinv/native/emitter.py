@@ -116,7 +116,7 @@ class VectorEmitter(Emitter):
         self.vector = ir.VectorType(FLOAT, lanes)
 
     def fetch(self, floats: Any, *index: Any) -> Any:
-        """The vector that begins at an index, a `sum`."""
+        """The vector that begins at an index, a `sum`; at the first float without one."""
         return self.load(self._at(floats, index), align=4)
 
     def put(self, value: Any, floats: Any, *index: Any) -> None:
@@ -124,7 +124,7 @@ class VectorEmitter(Emitter):
         self.store(value, self._at(floats, index), align=4)
 
     def _at(self, floats: Any, index: Sequence[Any]) -> Any:
-        where = self.gep(floats, [self.sum(*index)])
+        where = self.gep(floats, [self.sum(*index)]) if index else floats
         return self.bitcast(where, self.vector.as_pointer())
 
     def constant(self, number: float) -> ir.Constant:

@@ -24,7 +24,7 @@ from styleinv.native.emitter import (
 from styleinv.native.handler import Array, emit_handler
 
 NAME = "styleinv_winograd"
-MOST_CHANNELS = 4096
+_ZEROS = 4096  # no fewer than `_Problem.depth`
 _TILE, _MADE = 6, 4  # pixels of a tile's side, before and after
 _PLANES = _TILE**2
 # Input and output transforms of one dimension.
@@ -59,7 +59,7 @@ class _Problem(NamedTuple):
     new_height: Any
     new_width: Any
     outputs: Any
-    opened: Any  # 0 if there are a bias and a ReLU, 1 if there are none
+    linear: Any  # 1 if there is no bias, and so no ReLU
     tiles: Any  # of all images
     block: Any  # tiles of an item
     part: Any  # outputs of an item
@@ -93,7 +93,7 @@ def _prepare(b: Emitter, given: list[Array], made: list[Array]) -> tuple[Any, An
         new_height=height,
         new_width=width,
         outputs=outputs,
-        opened=b.zext(b.icmp_signed("==", bias_size(0), word(0)), WORD),
+        linear=b.zext(b.icmp_signed("==", bias_size(0), word(0)), WORD),
         tiles=tiles,
         block=block,
         part=part,
@@ -120,10 +120,7 @@ def _emit_item(module: ir.Module, registers: Registers) -> ir.Function:
         _transform(b, problem, first_tile, channel, before)
         # The first channels are added to nothing.
         none, columns = b.icmp_signed("==", channel, word(0)), word(registers.columns)
-        with (
-            b.loop(word(_PLANES)) as plane,
-            b.loop(problem.part, columns) as output,
-        ):
+        with b.loop(word(_PLANES)) as plane, b.loop(problem.part, columns) as output:
             stack = b.sum((plane, problem.outputs), first_output, output)
             panel = b.sum((stack, problem.channels), (channel, columns))
             filters = b.gep(b.inttoptr(problem.filters, FLOATS), [panel])
@@ -210,18 +207,13 @@ def _transform(
 
 
 def _transform_back(
-    b: VectorEmitter,
-    problem: _Problem,
-    first: Any,
-    first_output: Any,
-    nowhere: Any,
-    tiles: Any,
+    b: VectorEmitter, problem: _Problem, first: Any, first_output: Any, nowhere: Any, tiles: Any
 ) -> None:
     """4x4 pixels of each tile; what is beyond the image goes nowhere. Bias and ReLU if there."""
     y, table = b.inttoptr(problem.y, FLOATS), _table(b, _MADE**2)
-    free = b.icmp_signed("!=", problem.opened, word(0))
-    bias = b.select(free, _zeros(b.module), b.inttoptr(problem.bias, FLOATS))
-    least = b.splat(b.select(free, FLOAT(float("-inf")), FLOAT(0.0)))
+    linear = b.icmp_signed("!=", problem.linear, word(0))
+    bias = b.gep(b.inttoptr(problem.bias, FLOATS), [first_output])
+    least = b.splat(b.select(linear, FLOAT(float("-inf")), FLOAT(0.0)))
     with b.loop(problem.block) as tile:
         image, row, column = _place(b, problem, b.add(first, tile))
         for i, j in np.ndindex(_MADE, _MADE):
@@ -240,7 +232,7 @@ def _transform_back(
                 rows = [b.sum((word(_TILE * i + j), problem.block), tile) for i in range(_TILE)]
                 values = [b.fetch(tiles, (row, problem.part), output) for row in rows]
                 half.append(_combine(b, _AFTER, values))
-            added = b.fetch(bias, first_output, output)
+            added = b.fetch(b.select(linear, _zeros(b.module), b.gep(bias, [output])))
             for i in range(_MADE):
                 for j, value in enumerate(_combine(b, _AFTER, [column[i] for column in half])):
                     value = b.fadd(value, added)
@@ -266,7 +258,7 @@ def _place(b: Emitter, problem: _Problem, tile: Any) -> tuple[Any, Any, Any]:
 
 
 def _zeros(module: ir.Module) -> Any:
-    name, kind = f"{NAME}_zeros", ir.ArrayType(FLOAT, MOST_CHANNELS)
+    name, kind = f"{NAME}_zeros", ir.ArrayType(FLOAT, _ZEROS)
     if name not in module.globals:
         zeros: Any = ir.GlobalVariable(module, kind, name)
         zeros.initializer, zeros.linkage, zeros.global_constant = kind(None), "internal", True
