@@ -52,9 +52,9 @@ def needed(
     features = sum(4 * layer_channels(layer) / layer_stride(layer) ** 2 for layer in layers)
     # As XLA's own analysis counts them: features that are measured; and with their gradients.
     measuring = min(1.1 * features * pixels, 0.13 * features * pixels + 4.5 * 4 * FEATURES)
-    work = 2.8 * features * pixels
+    work = 2.2 * features * pixels
     if rematerialize:
-        work = 1.5 * features * pixels
+        work = 1.3 * features * pixels
         if strips:
             work = min(work, 0.2 * features * pixels + 7.5 * 4 * FEATURES)
     state = 12 * (2 * pairs + 8) * pixels

@@ -119,7 +119,7 @@ def test_a_bad_input_is_answered_in_one_line(attempt, tmp_path, words, message):
     ("gigabytes", "hint"),
     [
         (
-            2.9,
+            2.6,
             r"3 GB are free; config\.resolution=\d+ or config\.network\.rematerialize=true would",
         ),
         (1.51, r"2 GB are free; config\.resolution=\d+ would do"),

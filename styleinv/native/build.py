@@ -15,13 +15,20 @@ from styleinv.native.winograd import NAME, emit_winograd
 @cache
 def registers() -> Registers:
     """What this processor has room for."""
-    features = llvm.get_host_cpu_features()
+    features = _features()
     if features.get("avx512f"):
         return Registers(lanes=16, vectors=4, rows=6)
     if features.get("avx2"):
         return Registers(lanes=8, vectors=2, rows=6)
     many = llvm.get_process_triple().startswith(("aarch64", "arm64"))
     return Registers(lanes=4, vectors=4 if many else 2, rows=6)
+
+
+def _features() -> llvm.FeatureMap:
+    try:
+        return llvm.get_host_cpu_features()
+    except RuntimeError:  # LLVM cannot tell; the processor's name says enough
+        return llvm.FeatureMap()
 
 
 _one_at_a_time = threading.Lock()
@@ -51,7 +58,7 @@ def _compile(module: ir.Module) -> llvm.ExecutionEngine:
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        features=_features().flatten(),
         opt=2,
         jit=True,
     )
