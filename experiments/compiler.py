@@ -7,7 +7,7 @@ import importlib.util
 import os
 from importlib.metadata import entry_points
 
-# Unrolling of loops and strength reduction take a quarter of a compilation, and a step shows
+# Unrolling of loops and strength reduction take a sixth of a compilation, and a step shows
 # nothing of either (docs/performance.md).
 _LEFT_OUT = "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling,-disable-lsr"
 

@@ -1,7 +1,7 @@
 """What XLA is told, as `compiler_options` of jitted functions; all of it is about CPUs."""
 
-# Products of matrices by Eigen: YNNPACK takes up to twice as long for the many small ones of
-# Winograd's convolutions (docs/performance.md). Its sums are kept, which are the more exact.
+# Products of matrices by Eigen: of many small ones, YNNPACK took up to twice as long on an AMD EPYC
+# (docs/performance.md). Its sums are kept, which are the more exact.
 FAST = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
 
 # Orders operations for little memory, not for much at a time: a step is a few percent slower; a
