@@ -5,7 +5,7 @@ forward filters, and the flipped ones with which the gradient is again an ordina
 That keeps XLA's slow path for input gradients inside loops (line searches) out of the way, and lets
 both directions use Winograd's minimal filtering.
 
-The rank of the filters says which algorithm they are for: f32[3, 3, c_in, c_out] (direct),
+The shape of the filters says which algorithm they are for: f32[3, 3, c_in, c_out] (direct),
 f32[36, ...] (Winograd, transformed), or a matrix, where the image's three channels come in
 or go out.
 """
@@ -69,10 +69,6 @@ def for_batches(filters: FilterBank) -> FilterBank:
     return filters if filters.winograd is None else filters._replace(direct=filters.winograd)
 
 
-def _are_winograd(filters: jax.Array) -> bool:
-    return filters.shape[0] == 36
-
-
 def _to_device(filters: np.ndarray) -> jax.Array:
     return jnp.asarray(filters, jnp.float32)
 
@@ -127,7 +123,7 @@ def _apply(
     precision: Precision,
 ) -> jax.Array:
     """The convolution, and ReLU of it plus the bias if there is one."""
-    if _are_winograd(filters):
+    if filters.shape[0] == 36:
         return convolve_tiles(x, filters, bias, padding)
     if filters.ndim == 4:
         y = _direct(x, filters, padding, precision)

@@ -25,11 +25,11 @@ def cut(w):
 
 
 def peaks(folder):
-    """Megabytes that the process took at most: to pass over 120 images, and 480 after that."""
+    """Megabytes that the process took at most: to pass over 240 images, and 720 after that."""
     import resource  # not on Windows
 
     items, network, found = dataset.find(folder), cut(weights.load("default")), []
-    for times in (30, 120):
+    for times in (60, 180):
         styles = survey(network, items * times, LAYERS, (64,))
         assert styles is not None
         assert styles["all"][64].moments["pixels"].weight == 4 * times
@@ -73,5 +73,5 @@ def test_survey_of_hundreds_of_images_takes_no_more_memory_than_of_some(default_
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, fresh) as pool:
         first, then = pool.submit(peaks, pictures).result()
-    # The features of one image are 1 MB: kept, they would make 360 more.
-    assert then - first < 100
+    # The features of one image are 1 MB: kept, they would make 480 more.
+    assert then - first < 50

@@ -37,23 +37,22 @@ _one_at_a_time = threading.Lock()
 def winograd_target(shape: Registers) -> str:
     """The name by which XLA knows the convolution; built once a process."""
     with _one_at_a_time:
-        return _register_winograd(shape)
-
-
-@cache
-def _register_winograd(shape: Registers) -> str:
-    module = ir.Module(NAME)
-    emit_winograd(module, shape)
-    address = _compile(module).get_function_address(NAME)
-    handler = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(address)
-    name = "_".join([NAME, *map(str, shape)])
-    jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler), platform="cpu")
+        name, _ = _register_winograd(shape)
     return name
 
 
-@cache
+@cache  # which keeps the engine, and it the code
+def _register_winograd(shape: Registers) -> tuple[str, llvm.ExecutionEngine]:
+    module = ir.Module(NAME)
+    emit_winograd(module, shape)
+    engine = _compile(module)
+    handler = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(engine.get_function_address(NAME))
+    name = "_".join([NAME, *map(str, shape)])
+    jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler), platform="cpu")
+    return name, engine
+
+
 def _compile(module: ir.Module) -> llvm.ExecutionEngine:
-    """Kept, as its code is, until the process ends."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(

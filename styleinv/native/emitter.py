@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -62,18 +63,11 @@ class Emitter(ir.IRBuilder):
 
     def sum(self, *terms: Any) -> Any:
         """Of words and, for each tuple, the product of its words."""
-        total = None
-        for term in terms:
-            value = self.product(*term) if isinstance(term, tuple) else term
-            total = value if total is None else self.add(total, value)
-        return total
+        return reduce(self.add, [self.product(*t) if isinstance(t, tuple) else t for t in terms])
 
     def product(self, *factors: Any) -> Any:
         """Of words."""
-        total, *others = factors
-        for factor in others:
-            total = self.mul(total, factor)
-        return total
+        return reduce(self.mul, factors)
 
     def smaller(self, x: Any, y: Any) -> Any:
         """Of two words."""

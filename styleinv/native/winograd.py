@@ -3,7 +3,7 @@
 In between, a block of them stays in the cache of the core that works on it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -60,10 +60,21 @@ class _Problem(NamedTuple):
     new_width: Any
     outputs: Any
     linear: Any  # 1 if there is no bias, and so no ReLU
+    rows: Any  # of tiles in an image
+    columns: Any
     tiles: Any  # of all images
     block: Any  # tiles of an item
     part: Any  # outputs of an item
     depth: Any  # channels at a time
+
+
+class _Pixels(NamedTuple):
+    """f32[images, height, width, channels]."""
+
+    floats: Any
+    height: Any
+    width: Any
+    channels: Any
 
 
 def emit_winograd(module: ir.Module, registers: Registers) -> None:
@@ -78,7 +89,7 @@ def _prepare(b: Emitter, given: list[Array], made: list[Array]) -> tuple[Any, An
     (x, x_size), (filters, _), (bias, bias_size) = given
     (y, y_size), (before, before_size), (after, after_size) = made
     images, height, width, outputs = (y_size(axis) for axis in range(4))
-    rows, columns = (b.sdiv(b.add(size, word(3)), word(4)) for size in (height, width))
+    rows, columns = (b.sdiv(b.add(size, word(_MADE - 1)), word(_MADE)) for size in (height, width))
     block, part, tiles = after_size(2), after_size(3), b.product(images, rows, columns)
     problem = _Problem(
         x=x,
@@ -94,6 +105,8 @@ def _prepare(b: Emitter, given: list[Array], made: list[Array]) -> tuple[Any, An
         new_width=width,
         outputs=outputs,
         linear=b.zext(b.icmp_signed("==", bias_size(0), word(0)), WORD),
+        rows=rows,
+        columns=columns,
         tiles=tiles,
         block=block,
         part=part,
@@ -180,81 +193,99 @@ def _transform(
     b: VectorEmitter, problem: _Problem, first: Any, first_channel: Any, tiles: Any
 ) -> None:
     """f32[36, block, depth], of tiles that overlap by two pixels."""
-    x, zeros, table = b.inttoptr(problem.x, FLOATS), _zeros(b.module), _table(b, _PLANES)
+    x = _Pixels(b.inttoptr(problem.x, FLOATS), problem.height, problem.width, problem.channels)
     # The zeros around an image: its height and width grow by 2 p - 2.
     padding = b.sdiv(b.sum(problem.new_height, word(2), b.neg(problem.height)), word(2))
     with b.loop(problem.block) as tile:
-        image, row, column = _place(b, problem, b.add(first, tile))
-        for i, j in np.ndindex(_TILE, _TILE):
-            top = b.sub(b.add(b.mul(row, word(_MADE)), word(i)), padding)
-            left = b.sub(b.add(b.mul(column, word(_MADE)), word(j)), padding)
-            inside = b.and_(
-                b.icmp_unsigned("<", top, problem.height),
-                b.icmp_unsigned("<", left, problem.width),
-            )
-            pixel = b.sum((b.sum((image, problem.height), top), problem.width), left)
-            there = b.gep(x, [b.sum((pixel, problem.channels), first_channel)])
-            b.store(b.select(inside, there, zeros), _entry(b, table, _TILE * i + j))
+        place = _place(b, problem, b.add(first, tile))
+        pixels = _look_up(b, x, place, _TILE, padding, first_channel, _zeros(b.module))
         with b.loop(problem.depth, word(b.lanes)) as channel:
-            half = []  # [column][row]
-            for j in range(_TILE):
-                pixels = [_entry(b, table, _TILE * i + j) for i in range(_TILE)]
-                half.append(_combine(b, _BEFORE, [b.fetch(b.load(p), channel) for p in pixels]))
-            for i in range(_TILE):
-                for j, value in enumerate(_combine(b, _BEFORE, [column[i] for column in half])):
-                    row = b.sum((word(_TILE * i + j), problem.block), tile)
-                    b.put(value, tiles, (row, problem.depth), channel)
+
+            def fetch(i, j, pixels=pixels, channel=channel):
+                return b.fetch(b.load(pixels[i, j]), channel)
+
+            for (i, j), value in _both_ways(b, _BEFORE, fetch).items():
+                row = b.sum((word(_TILE * i + j), problem.block), tile)
+                b.put(value, tiles, (row, problem.depth), channel)
 
 
 def _transform_back(
     b: VectorEmitter, problem: _Problem, first: Any, first_output: Any, nowhere: Any, tiles: Any
 ) -> None:
     """4x4 pixels of each tile; what is beyond the image goes nowhere. Bias and ReLU if there."""
-    y, table = b.inttoptr(problem.y, FLOATS), _table(b, _MADE**2)
+    floats = b.inttoptr(problem.y, FLOATS)
+    y = _Pixels(floats, problem.new_height, problem.new_width, problem.outputs)
     linear = b.icmp_signed("!=", problem.linear, word(0))
     bias = b.gep(b.inttoptr(problem.bias, FLOATS), [first_output])
     least = b.splat(b.select(linear, FLOAT(float("-inf")), FLOAT(0.0)))
     with b.loop(problem.block) as tile:
-        image, row, column = _place(b, problem, b.add(first, tile))
-        for i, j in np.ndindex(_MADE, _MADE):
-            top = b.add(b.mul(row, word(_MADE)), word(i))
-            left = b.add(b.mul(column, word(_MADE)), word(j))
-            inside = b.and_(
-                b.icmp_signed("<", top, problem.new_height),
-                b.icmp_signed("<", left, problem.new_width),
-            )
-            pixel = b.sum((b.sum((image, problem.new_height), top), problem.new_width), left)
-            there = b.gep(y, [b.sum((pixel, problem.outputs), first_output)])
-            b.store(b.select(inside, there, nowhere), _entry(b, table, _MADE * i + j))
+        place = _place(b, problem, b.add(first, tile))
+        pixels = _look_up(b, y, place, _MADE, word(0), first_output, nowhere)
         with b.loop(problem.part, word(b.lanes)) as output:
-            half = []  # [column][row]
-            for j in range(_TILE):
-                rows = [b.sum((word(_TILE * i + j), problem.block), tile) for i in range(_TILE)]
-                values = [b.fetch(tiles, (row, problem.part), output) for row in rows]
-                half.append(_combine(b, _AFTER, values))
+
+            def fetch(i, j, tile=tile, output=output):
+                row = b.sum((word(_TILE * i + j), problem.block), tile)
+                return b.fetch(tiles, (row, problem.part), output)
+
             added = b.fetch(b.select(linear, _zeros(b.module), b.gep(bias, [output])))
-            for i in range(_MADE):
-                for j, value in enumerate(_combine(b, _AFTER, [column[i] for column in half])):
-                    value = b.fadd(value, added)
-                    value = b.select(b.fcmp_ordered("<", value, least), least, value)
-                    b.put(value, b.load(_entry(b, table, _MADE * i + j)), output)
+            for pixel, value in _both_ways(b, _AFTER, fetch).items():
+                value = b.fadd(value, added)
+                value = b.select(b.fcmp_ordered("<", value, least), least, value)
+                b.put(value, b.load(pixels[pixel]), output)
 
 
-def _combine(
-    b: VectorEmitter, matrix: Sequence[Sequence[float]], vectors: Sequence[Any]
-) -> list[Any]:
-    return [b.combine(row, vectors) for row in matrix]
+def _both_ways(
+    b: VectorEmitter, matrix: Sequence[Sequence[float]], fetch: Callable[[int, int], Any]
+) -> dict[tuple[int, int], Any]:
+    """{(row, column): vector} of a tile, transformed in both dimensions."""
+    columns = []
+    for j in range(_TILE):
+        values = [fetch(i, j) for i in range(_TILE)]
+        columns.append([b.combine(weights, values) for weights in matrix])
+    made = {}
+    for i, j in np.ndindex(len(matrix), len(matrix)):
+        made[i, j] = b.combine(matrix[j], [column[i] for column in columns])
+    return made
 
 
 def _place(b: Emitter, problem: _Problem, tile: Any) -> tuple[Any, Any, Any]:
     """(image, row, column) of a tile; behind the last of all tiles comes the last again."""
     tile = b.smaller(tile, b.sub(problem.tiles, word(1)))
-    rows, columns = (
-        b.sdiv(b.add(size, word(_MADE - 1)), word(_MADE))
-        for size in (problem.new_height, problem.new_width)
-    )
-    above, column = b.sdiv(tile, columns), b.srem(tile, columns)
-    return b.sdiv(above, rows), b.srem(above, rows), column
+    above, column = b.sdiv(tile, problem.columns), b.srem(tile, problem.columns)
+    return b.sdiv(above, problem.rows), b.srem(above, problem.rows), column
+
+
+def _look_up(
+    b: Emitter,
+    pixels: _Pixels,
+    place: tuple[Any, Any, Any],
+    side: int,
+    border: Any,
+    channel: Any,
+    elsewhere: Any,
+) -> dict[tuple[int, int], Any]:
+    """{(row, column): where the address is} of a tile's pixels, once for all channels.
+
+    Args:
+        side: pixels of the tile's.
+        border: how many pixels the first tile begins before the image.
+        elsewhere: the address of pixels that the image does not have.
+    """
+    image, row, column = place
+    with b.goto_entry_block():
+        table = b.alloca(FLOATS, side**2)
+    found = {}
+    for i, j in np.ndindex(side, side):
+        top = b.sub(b.add(b.mul(row, word(_MADE)), word(i)), border)
+        left = b.sub(b.add(b.mul(column, word(_MADE)), word(j)), border)
+        inside = b.and_(
+            b.icmp_unsigned("<", top, pixels.height), b.icmp_unsigned("<", left, pixels.width)
+        )
+        pixel = b.sum((b.sum((image, pixels.height), top), pixels.width), left)
+        there = b.gep(pixels.floats, [b.sum((pixel, pixels.channels), channel)])
+        found[i, j] = b.gep(table, [word(side * i + j)])
+        b.store(b.select(inside, there, elsewhere), found[i, j])
+    return found
 
 
 def _zeros(module: ir.Module) -> Any:
@@ -263,13 +294,3 @@ def _zeros(module: ir.Module) -> Any:
         zeros: Any = ir.GlobalVariable(module, kind, name)
         zeros.initializer, zeros.linkage, zeros.global_constant = kind(None), "internal", True
     return module.globals[name].bitcast(FLOATS)
-
-
-def _table(b: Emitter, count: int) -> Any:
-    """Room for addresses: a tile's pixels are looked up once for all channels."""
-    with b.goto_entry_block():
-        return b.alloca(FLOATS, count)
-
-
-def _entry(b: Emitter, table: Any, index: int) -> Any:
-    return b.gep(table, [word(index)])
