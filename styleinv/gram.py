@@ -1,14 +1,18 @@
 """Gram matrices of features, and their gradient: X'X of a tall X, half of which is its own mirror.
 
-How the product is cut is all about matrix products on a CPU (docs/performance.md); elsewhere the
-same cuts cost nothing.
+On a CPU the product is machine code of our own, `styleinv.native`.
 """
+
+import math
 
 import jax
 import jax.numpy as jnp
 
-COLUMNS = 128  # of the blocks of which only one of two mirrored products is made
-_ROWS = {64: 65536, 128: 16384, 256: 1024}  # channels: positions per product
+from styleinv.native.build import CHANNELS, registers, target
+from styleinv.native.gram import GRAM
+
+_PIECE, _PIECES = 1024, 64  # positions that a CPU adds up apart, and how many times at the most
+_COLUMNS = 128  # elsewhere: of the blocks of which only one of two mirrored products is made
 
 
 def moments(
@@ -65,22 +69,37 @@ second_moment.defvjp(_forward, _backward)
 
 def gram(x: jax.Array) -> jax.Array:
     """f32[b, m, c] -> f32[b, c, c]: X'X of each."""
-    batch, rows, channels = x.shape
-    # A tall product of few channels keeps one core waiting; as a batch of shorter ones it does not.
-    most = _ROWS.get(channels, rows)
-    short = divisor(rows, most)
-    x = x.reshape(-1, short if 4 * short > most else rows, channels)
-    size = COLUMNS if channels % COLUMNS == 0 else channels
+    # Where XLA cuts arrays for several devices, it could not cut what it does not know.
+    cut = jax.sharding.get_abstract_mesh().auto_axes
+    if cut or x.dtype != jnp.float32 or x.shape[-1] % CHANNELS:
+        return _plain_gram(x)
+    return jax.lax.platform_dependent(x, cpu=_native_gram, default=_plain_gram)
+
+
+def _native_gram(x):
+    batch, positions, channels = x.shape
+    pieces = min(math.ceil(positions / _PIECE), _PIECES)
+    call = jax.ffi.ffi_call(
+        target(GRAM, registers()),
+        jax.ShapeDtypeStruct((batch, pieces, channels, channels), jnp.float32),
+        vmap_method="sequential",
+    )
+    # XLA's own sum of 4 x 256 x 256 takes longer than all of the above.
+    return product("p,bpij->bij", jnp.ones(pieces), call(x))
+
+
+def _plain_gram(x):
+    channels = x.shape[2]
+    size = _COLUMNS if channels % _COLUMNS == 0 else channels
     edges = range(0, channels, size)
     # Of the block row that begins at each edge, what is not left of the diagonal.
     right = [product("bmi,bmj->bij", x[:, :, k : k + size], x[:, :, k:]) for k in edges]
-    right = [part.reshape(batch, -1, *part.shape[1:]).sum(1) for part in right]
     if len(right) == 1:
         return right[0]
     full = []
     for i, part in enumerate(right):
         above = [right[j][:, :, (i - j) * size :][:, :, :size] for j in range(i)]
-        full.append(jnp.concatenate([*(block.transpose(0, 2, 1) for block in above), part], 2))
+        full.append(jnp.concatenate([*(block.mT for block in above), part], 2))
     return jnp.concatenate(full, 1)
 
 

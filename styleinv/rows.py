@@ -42,7 +42,8 @@ class Rows:
             self._problem, self._placed = problem, jax.device_put(problem, whole)
         here = partial(_of_rows, mesh, params.shape)
         params, state = jax.device_put((params, state), jax.tree.map(here, (params, state)))
-        return _step(loss, solver, mesh, params, state, self._placed)
+        with jax.set_mesh(mesh):  # so that all of it knows that arrays are cut
+            return _step(loss, solver, mesh, params, state, self._placed)
 
 
 def _evenly(rows: int, devices: int) -> int:

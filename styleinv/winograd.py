@@ -14,7 +14,8 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 
 from styleinv.gram import divisor
-from styleinv.native.build import registers, winograd_target
+from styleinv.native.build import CHANNELS, registers, target
+from styleinv.native.winograd import WINOGRAD
 
 # The transform of filters in one dimension.
 _FILTER = np.array(
@@ -28,7 +29,6 @@ _FILTER = np.array(
     ],
     np.float64,
 )
-CHANNELS = 64  # that come in and go out are a multiple of it
 # What a core works on at a time, at most: its cache has room for as much.
 _BLOCK = 72  # tiles
 _DEPTH = 128  # channels that come in
@@ -74,7 +74,7 @@ def _convolve_images(x, filters, bias, padding):
     channels, made = filters.shape[2], filters.shape[1] * filters.shape[3]
     workers, block, part, depth = _cut(images * -(-height // 4) * -(-width // 4), channels, made)
     convolve = jax.ffi.ffi_call(
-        winograd_target(registers()),
+        target(WINOGRAD, registers()),
         (
             jax.ShapeDtypeStruct((images, height, width, made), jnp.float32),
             jax.ShapeDtypeStruct((workers, 36, block, depth), jnp.float32),

@@ -8,16 +8,32 @@ import pytest
 from styleinv import gram
 
 
+@pytest.mark.parametrize("function", [gram.gram, gram._plain_gram])
 @pytest.mark.parametrize(
     ("rows", "channels"),
-    [(63, 5), (8192, 64), (4096, 128), (8191, 128), (2048, 256), (12, 256), (100, 512)],
+    [(63, 5), (1, 64), (8192, 64), (70001, 64), (8191, 128), (2048, 256), (12, 256), (1100, 512)],
 )
-def test_gram_is_the_product_with_itself_and_symmetric(rows, channels):
+def test_gram_is_the_product_with_itself_and_symmetric(function, rows, channels):
     x = np.random.default_rng(0).standard_normal((2, rows, channels)).astype(np.float32)
-    actual = np.asarray(jax.jit(gram.gram)(x))
+    actual = np.asarray(jax.jit(function)(x))
     desired = np.einsum("bmi,bmj->bij", *2 * [x.astype(np.float64)], optimize=True)
     np.testing.assert_allclose(actual, desired, rtol=0, atol=1e-6 * desired.max())
     np.testing.assert_array_equal(actual, actual.transpose(0, 2, 1))
+
+
+def test_gram_on_a_cpu_is_our_own_code_but_where_xla_cuts_the_arrays():
+    x = jnp.ones((1, 8, 64))
+    devices = jax.sharding.Mesh(np.array(jax.devices()[:1]), "rows")
+    assert "styleinv_gram" in jax.jit(gram.gram).lower(x).as_text()
+    with jax.set_mesh(devices):
+        assert "styleinv_gram" not in jax.jit(gram.gram).lower(x).as_text()
+
+
+def test_second_moments_of_a_batch_are_those_of_each():
+    x = jnp.float32(np.random.default_rng(0).random((3, 9, 7, 64)))
+    each = [gram.second_moment(image, None) for image in x]
+    batch = jax.jit(jax.vmap(lambda image: gram.second_moment(image, None)))(x)
+    np.testing.assert_allclose(batch, jnp.stack(each), rtol=1e-6)
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -1,4 +1,4 @@
-"""The machine code of Winograd's convolutions: the same bits however it is cut and shared out."""
+"""The machine code of the inner loop: the same bits however it is cut and shared out."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,10 +8,11 @@ import pytest
 
 from experiments import cli
 from experiments.inputs import load_network
-from styleinv import winograd
+from styleinv import gram, winograd
 from styleinv.errors import InputError
-from styleinv.native.build import registers
+from styleinv.native.build import CHANNELS, registers
 from styleinv.native.emitter import Registers
+from styleinv.native.gram import narrow
 
 REGISTERS = [Registers(16, 4, 6), Registers(8, 2, 6), Registers(4, 4, 6), Registers(4, 2, 6)]
 
@@ -38,6 +39,15 @@ def test_kernel_of_other_registers_gives_the_same_bits(shape, desired, monkeypat
     np.testing.assert_array_equal(convolve(), desired)
 
 
+def test_gram_of_other_registers_has_the_same_bits(monkeypatch):
+    x = np.random.default_rng(0).standard_normal((2, 1500, 192)).astype(np.float32)
+    found = []
+    for shape in REGISTERS:
+        monkeypatch.setattr(gram, "registers", lambda shape=shape: shape)
+        found.append(np.asarray(jax.jit(lambda x: gram.gram(x))(x)))
+    np.testing.assert_array_equal(found[1:], found[:1] * len(found[1:]))
+
+
 @pytest.mark.parametrize(
     "cut", [(1, 6, 64, 16), (2, 6, 128, 64), (7, 12, 64, 32), (3, 90, 128, 64)]
 )
@@ -61,12 +71,23 @@ def test_kernel_gives_each_thread_of_a_caller_its_own():
 
 def test_registers_hold_what_a_product_needs():
     """What is multiplied, and one more of each side, beside it: 32 registers, or 16 of 8 lanes."""
-    lanes, vectors, rows = registers()
-    assert vectors * rows + vectors + 1 <= (16 if lanes == 8 else 32)
-    assert winograd.CHANNELS % registers().columns == 0
+    for shape in (registers(), narrow(registers())):
+        lanes, vectors, rows = shape
+        assert vectors * rows + vectors + 1 <= (16 if lanes == 8 else 32)
+        assert CHANNELS % shape.columns == 0
 
 
-def test_not_a_number_goes_through():
+def test_not_a_number_goes_through_a_gram_matrix():
+    """Where it belongs, and to no other channel."""
+    x = np.ones((1, 5, 64), np.float32)
+    x[0, 3, 7] = np.nan
+    found = np.isnan(jax.jit(gram.gram)(x)[0])
+    assert found[7].all()
+    assert found[:, 7].all()
+    assert found.sum() == 127
+
+
+def test_not_a_number_goes_through_a_convolution():
     x = np.zeros((8, 8, 64), np.float32)
     x[2, 2, 0] = np.nan
     filters = winograd.transform(np.ones((3, 3, 64, 64), np.float32))

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 from scripts.benchmarks import ours
 from styleinv.compiler_options import FAST
 from styleinv.convolution import FEW_CHANNELS, FEW_POSITIONS
-from styleinv.gram import COLUMNS
+from styleinv.native.build import registers
+from styleinv.native.gram import narrow
 from styleinv.precision import FLOAT32, Precision
 from styleinv.vgg import layer_channels, layer_names, layer_stride
 
@@ -40,8 +41,8 @@ def operations(resolution: int, fast: bool = False) -> float:
     for layer in layer_names():
         channels, positions = layer_channels(layer), (resolution // layer_stride(layer)) ** 2
         winograd = fast and below > FEW_CHANNELS and positions >= FEW_POSITIONS
-        blocks = channels // COLUMNS
-        kept = (blocks + 1) / (2 * blocks) if fast and blocks else 1.0
+        blocks = channels // narrow(registers()).columns
+        kept = (blocks + 1) / (2 * blocks) if fast else 1.0
         convolutions = 2 * 9 * below * channels * (0.25 if winograd else 1.0)
         total += 2 * positions * (convolutions + (1 + kept) * channels**2)
         below = channels

@@ -1,4 +1,5 @@
-"""Machine code for the inner loop on a CPU: Winograd's convolution, built by LLVM in the process.
+"""Machine code for the inner loop on a CPU, built by LLVM in the process: convolutions and Gram
+matrices.
 
 XLA calls it (`jax.ffi`) and lends it its threads.
 """

@@ -9,7 +9,11 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from styleinv.native.emitter import Registers
-from styleinv.native.winograd import NAME, emit_winograd
+from styleinv.native.gram import GRAM, emit_gram
+from styleinv.native.winograd import WINOGRAD, emit_winograd
+
+CHANNELS = 64  # the floats of a row in the widest registers, which kernels take multiples of
+_KERNELS = {WINOGRAD: emit_winograd, GRAM: emit_gram}
 
 
 @cache
@@ -34,22 +38,22 @@ def _features() -> llvm.FeatureMap:
 _one_at_a_time = threading.Lock()
 
 
-def winograd_target(shape: Registers) -> str:
-    """The name by which XLA knows the convolution; built once a process."""
+def target(name: str, shape: Registers) -> str:
+    """The name by which XLA knows a kernel; built once a process."""
     with _one_at_a_time:
-        name, _ = _register_winograd(shape)
-    return name
+        known, _ = _register(name, shape)
+    return known
 
 
 @cache  # which keeps the engine, and it the code
-def _register_winograd(shape: Registers) -> tuple[str, llvm.ExecutionEngine]:
-    module = ir.Module(NAME)
-    emit_winograd(module, shape)
+def _register(name: str, shape: Registers) -> tuple[str, llvm.ExecutionEngine]:
+    module = ir.Module(name)
+    _KERNELS[name](module, shape)
     engine = _compile(module)
-    handler = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(engine.get_function_address(NAME))
-    name = "_".join([NAME, *map(str, shape)])
-    jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler), platform="cpu")
-    return name, engine
+    handler = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(engine.get_function_address(name))
+    known = "_".join([name, *map(str, shape)])
+    jax.ffi.register_ffi_target(known, jax.ffi.pycapsule(handler), platform="cpu")
+    return known, engine
 
 
 def _compile(module: ir.Module) -> llvm.ExecutionEngine:

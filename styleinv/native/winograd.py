@@ -4,7 +4,6 @@ In between, a block of them stays in the cache of the core that works on it.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +21,9 @@ from styleinv.native.emitter import (
     word,
 )
 from styleinv.native.handler import Array, emit_handler
+from styleinv.native.product import Matrix, Product, begin, emit_product, multiply, zeros
 
-NAME = "styleinv_winograd"
-_ZEROS = 4096  # no fewer than `_Problem.depth`
+WINOGRAD = "styleinv_winograd"
 _TILE, _MADE = 6, 4  # pixels of a tile's side, before and after
 _PLANES = _TILE**2
 # Input and output transforms of one dimension.
@@ -78,11 +77,11 @@ class _Pixels(NamedTuple):
 
 
 def emit_winograd(module: ir.Module, registers: Registers) -> None:
-    """The handler `NAME`: (x, filters, bias) -> (y, before, after), see `_Problem`.
+    """The handler `WINOGRAD`: (x, filters, bias) -> (y, before, after), see `_Problem`.
 
     No bias, f32[0], is no ReLU either.
     """
-    emit_handler(module, NAME, _emit_item(module, registers), _prepare, 3, 3)
+    emit_handler(module, WINOGRAD, _emit_item(module, registers), _prepare, 3, 3)
 
 
 def _prepare(b: Emitter, given: list[Array], made: list[Array]) -> tuple[Any, Any, list[Any]]:
@@ -118,8 +117,8 @@ def _prepare(b: Emitter, given: list[Array], made: list[Array]) -> tuple[Any, An
 
 def _emit_item(module: ir.Module, registers: Registers) -> ir.Function:
     """void(words, item, worker): the outputs of one part, of the tiles of one block."""
-    multiply = _emit_product(module, registers)
-    function = ir.Function(module, ir.FunctionType(VOID, [WORDS, WORD, WORD]), f"{NAME}_item")
+    product = emit_product(module, registers, f"{WINOGRAD}_product")
+    function = ir.Function(module, ir.FunctionType(VOID, [WORDS, WORD, WORD]), f"{WINOGRAD}_item")
     b = VectorEmitter(function, registers.lanes)
     words, item, worker = function.args
     problem = _Problem(*(b.field(words, i) for i in range(len(_Problem._fields))))
@@ -132,59 +131,19 @@ def _emit_item(module: ir.Module, registers: Registers) -> ir.Function:
     with b.loop(problem.channels, problem.depth) as channel:
         _transform(b, problem, first_tile, channel, before)
         # The first channels are added to nothing.
-        none, columns = b.icmp_signed("==", channel, word(0)), word(registers.columns)
+        first, columns = b.icmp_signed("==", channel, word(0)), word(registers.columns)
         with b.loop(word(_PLANES)) as plane, b.loop(problem.part, columns) as output:
             stack = b.sum((plane, problem.outputs), first_output, output)
             panel = b.sum((stack, problem.channels), (channel, columns))
-            filters = b.gep(b.inttoptr(problem.filters, FLOATS), [panel])
+            filters = Matrix(b.gep(b.inttoptr(problem.filters, FLOATS), [panel]), columns)
             with b.loop(problem.block, word(registers.rows)) as tile:
                 row = b.sum((plane, problem.block), tile)
-                left = b.gep(before, [b.mul(row, problem.depth)])
-                result = b.gep(after, [b.sum((row, problem.part), output)])
-                start = b.select(none, _zeros(module), result)
-                stride = b.select(none, word(0), problem.part)
-                sizes = [problem.depth, stride, problem.part]
-                b.call(multiply, [left, filters, start, result, *sizes])
+                left = Matrix(b.gep(before, [b.mul(row, problem.depth)]), problem.depth)
+                place = b.sum((row, problem.part), output)
+                result = Matrix(b.gep(after, [place]), problem.part)
+                start = begin(b, first, result)
+                multiply(b, product, Product(left, filters, start, result, problem.depth))
     _transform_back(b, problem, first_tile, first_output, before, after)
-    b.ret_void()
-    return function
-
-
-def _emit_product(module: ir.Module, registers: Registers) -> ir.Function:
-    """void(left, right, start, result, inner, stride, result_stride).
-
-    f32[rows, inner] @ f32[inner, columns] + start, whose rows are a stride apart.
-    """
-    kind = ir.FunctionType(VOID, [*[FLOATS] * 4, *[WORD] * 3])
-    function = ir.Function(module, kind, f"{NAME}_product")
-    function.linkage = "internal"
-    function.attributes.add("alwaysinline")
-    left, right, start, result, inner, stride, result_stride = function.args
-    b = VectorEmitter(function, registers.lanes)
-    places = [word(registers.lanes * i) for i in range(registers.vectors)]
-    rows = [word(row) for row in range(registers.rows)]
-    starts = [[b.fetch(start, (row, stride), place) for place in places] for row in rows]
-    entry, body, end = b.block, b.append_basic_block(), b.append_basic_block()
-    b.branch(body)
-    b.position_at_end(body)
-    index = b.phi(WORD)
-    sums = [[b.phi(b.vector) for _ in places] for _ in rows]
-    vectors = [b.fetch(right, (index, word(registers.columns)), place) for place in places]
-    new = []
-    for row, totals in zip(rows, sums, strict=True):
-        value = b.splat(b.load(b.gep(left, [b.sum((row, inner), index)])))
-        new.append([b.add_product(t, value, v) for t, v in zip(totals, vectors, strict=True)])
-    following = b.add(index, word(1))
-    index.add_incoming(word(0), entry)
-    index.add_incoming(following, body)
-    for total, first, value in zip(chain(*sums), chain(*starts), chain(*new), strict=True):
-        total.add_incoming(first, entry)
-        total.add_incoming(value, body)
-    b.cbranch(b.icmp_signed("<", following, inner), body, end)
-    b.position_at_end(end)
-    for row, values in zip(rows, new, strict=True):
-        for place, value in zip(places, values, strict=True):
-            b.put(value, result, (row, result_stride), place)
     b.ret_void()
     return function
 
@@ -198,7 +157,7 @@ def _transform(
     padding = b.sdiv(b.sum(problem.new_height, word(2), b.neg(problem.height)), word(2))
     with b.loop(problem.block) as tile:
         place = _place(b, problem, b.add(first, tile))
-        pixels = _look_up(b, x, place, _TILE, padding, first_channel, _zeros(b.module))
+        pixels = _look_up(b, x, place, _TILE, padding, first_channel, zeros(b.module))
         with b.loop(problem.depth, word(b.lanes)) as channel:
 
             def fetch(i, j, pixels=pixels, channel=channel):
@@ -227,7 +186,7 @@ def _transform_back(
                 row = b.sum((word(_TILE * i + j), problem.block), tile)
                 return b.fetch(tiles, (row, problem.part), output)
 
-            added = b.fetch(b.select(linear, _zeros(b.module), b.gep(bias, [output])))
+            added = b.fetch(b.select(linear, zeros(b.module), b.gep(bias, [output])))
             for pixel, value in _both_ways(b, _AFTER, fetch).items():
                 value = b.fadd(value, added)
                 value = b.select(b.fcmp_ordered("<", value, least), least, value)
@@ -286,11 +245,3 @@ def _look_up(
         found[i, j] = b.gep(table, [word(side * i + j)])
         b.store(b.select(inside, there, elsewhere), found[i, j])
     return found
-
-
-def _zeros(module: ir.Module) -> Any:
-    name, kind = f"{NAME}_zeros", ir.ArrayType(FLOAT, _ZEROS)
-    if name not in module.globals:
-        zeros: Any = ir.GlobalVariable(module, kind, name)
-        zeros.initializer, zeros.linkage, zeros.global_constant = kind(None), "internal", True
-    return module.globals[name].bitcast(FLOATS)

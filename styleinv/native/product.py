@@ -1,0 +1,113 @@
+"""A product of matrices whose result fits into registers; larger ones are made of many of it."""
+
+from itertools import chain
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+
+from styleinv.native.emitter import (
+    FLOAT,
+    FLOATS,
+    VOID,
+    WORD,
+    Emitter,
+    Registers,
+    VectorEmitter,
+    word,
+)
+
+_ONE = word(1)
+_ZEROS = 4096  # more than what a kernel reads at a time
+
+
+class Matrix(NamedTuple):
+    """Floats in memory: where the first one is, and how far it is to the next row and column."""
+
+    floats: Any
+    row: Any
+    column: Any = _ONE
+
+
+class Product(NamedTuple):
+    """result f32[rows, columns] = left f32[rows, inner] @ right f32[inner, columns] + start.
+
+    Only the left one's columns may be apart.
+    """
+
+    left: Matrix
+    right: Matrix
+    start: Matrix
+    result: Matrix
+    inner: Any
+
+
+def emit_product(
+    module: ir.Module, registers: Registers, name: str, *, start_last: bool = False
+) -> ir.Function:
+    """A function for `multiply`.
+
+    Args:
+        start_last: whether the start is added to a sum of all products, which rounds less, or
+            products to the start, one after the other.
+    """
+    function = ir.Function(module, ir.FunctionType(VOID, [*[FLOATS] * 4, *[WORD] * 6]), name)
+    function.linkage = "internal"
+    function.attributes.add("alwaysinline")
+    left, right, start, result = function.args[:4]
+    left_row, left_column, right_row, start_row, result_row, inner = function.args[4:]
+    b = VectorEmitter(function, registers.lanes)
+    places = [word(registers.lanes * i) for i in range(registers.vectors)]
+    rows = [word(row) for row in range(registers.rows)]
+
+    def fetch_start():
+        return [[b.fetch(start, (row, start_row), place) for place in places] for row in rows]
+
+    starts = [[b.constant(0)] * len(places)] * len(rows) if start_last else fetch_start()
+    entry, body, end = b.block, b.append_basic_block(), b.append_basic_block()
+    b.branch(body)
+    b.position_at_end(body)
+    index = b.phi(WORD)
+    sums = [[b.phi(b.vector) for _ in places] for _ in rows]
+    vectors = [b.fetch(right, (index, right_row), place) for place in places]
+    new = []
+    for row, totals in zip(rows, sums, strict=True):
+        value = b.splat(b.load(b.gep(left, [b.sum((row, left_row), (index, left_column))])))
+        new.append([b.add_product(t, value, v) for t, v in zip(totals, vectors, strict=True)])
+    following = b.add(index, word(1))
+    index.add_incoming(word(0), entry)
+    index.add_incoming(following, body)
+    for total, first, value in zip(chain(*sums), chain(*starts), chain(*new), strict=True):
+        total.add_incoming(first, entry)
+        total.add_incoming(value, body)
+    b.cbranch(b.icmp_signed("<", following, inner), body, end)
+    b.position_at_end(end)
+    if start_last:
+        pairs = zip(fetch_start(), new, strict=True)
+        new = [[b.fadd(x, y) for x, y in zip(*pair, strict=True)] for pair in pairs]
+    for row, values in zip(rows, new, strict=True):
+        for place, value in zip(places, values, strict=True):
+            b.put(value, result, (row, result_row), place)
+    b.ret_void()
+    return function
+
+
+def multiply(b: Emitter, function: ir.Function, product: Product) -> None:
+    """Calls what `emit_product` made."""
+    left, right, start, result, inner = product
+    steps = [left.row, left.column, right.row, start.row, result.row]
+    b.call(function, [*(matrix.floats for matrix in product[:4]), *steps, inner])
+
+
+def begin(b: Emitter, first: Any, result: Matrix) -> Matrix:
+    """What a product is added to: nothing if it is the first, or what is there already."""
+    floats = b.select(first, zeros(b.module), result.floats)
+    return Matrix(floats, b.select(first, word(0), result.row))
+
+
+def zeros(module: ir.Module) -> Any:
+    """The address of 4096 floats that are 0."""
+    name, kind = "styleinv_zeros", ir.ArrayType(FLOAT, _ZEROS)
+    if name not in module.globals:
+        made: Any = ir.GlobalVariable(module, kind, name)
+        made.initializer, made.linkage, made.global_constant = kind(None), "internal", True
+    return module.globals[name].bitcast(FLOATS)
