@@ -24,6 +24,8 @@ from scripts.benchmarks import (
 )
 from styleinv import weights
 from styleinv.errors import InputError
+from styleinv.native.build import registers
+from styleinv.native.gram import narrow
 
 
 class Here:
@@ -115,8 +117,11 @@ def test_torch_learning_prints_a_loss_for_each_evaluation(monkeypatch, capsys):
 
 def test_operations_counts_convolutions_and_grams_in_both_directions():
     assert roofline.operations(256) == 2 * 2 * (388_800 + 53_248) * 256**2
-    # conv1_1 as it is, of the rest a quarter; of Gram matrices a quarter or 3/8 less, forward.
-    quartered, halved = (388_800 - 1728) / 4, 4 * 256**2 / 16 / 4 + 5 * 512**2 / 64 * 3 / 8
+    # conv1_1 as it is, of the rest a quarter; of Gram matrices half, and half of the blocks, which
+    # are as wide as rows in registers, on their diagonals.
+    quartered, wide = (388_800 - 1728) / 4, narrow(registers()).columns
+    layers = {64: 2, 128: 2 / 4, 256: 4 / 16, 512: 4 / 64 + 4 / 256}  # with the positions of each
+    halved = sum(part * (c**2 - wide * c) / 2 for c, part in layers.items())
     assert roofline.operations(256, fast=True) == pytest.approx(
         2 * (2 * (1728 + quartered) + 2 * 53_248 - halved) * 256**2
     )

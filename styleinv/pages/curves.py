@@ -16,7 +16,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 Row = Mapping[str, Any]
@@ -43,26 +42,42 @@ def draw(
 
     width, height = (4.5, 3.6) if narrow else (9.6, 3.9)
     panels = 2 if layers else 1
-    figure = Figure(
-        (width, panels * height),
-        dpi=200,
-        facecolor="white",
-        layout=ConstrainedLayoutEngine(h_pad=0.12),
-    )
+    figure = Figure((width, panels * height), dpi=200, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(panels, 1, squeeze=False)[:, 0]
+    axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])
     font = 9 if narrow else 10
-    _draw_terms(axes[0], own, others, terms, font, 44 if narrow else 100)
+    above = [_draw_terms(axes[0], own, others, terms, font, 44 if narrow else 100)]
     if layers:
-        _draw_layers(axes[1], own, layers, font, height)
+        above.append(_draw_layers(axes[1], own, layers, font, height))
+    _place(axes, above, (width, height), font, named=bool(layers))
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
+def _place(
+    axes: Sequence[Axes], above: Sequence[float], side: Sequence[float], font: float, named: bool
+) -> None:
+    """One below the other. matplotlib's own layout takes as long as the rest of the drawing.
+
+    Args:
+        above: the points that each needs over its axes.
+        side: width and height for each, inches.
+        named: whether there are names of layers on the right.
+    """
+    (width, height), whole = side, len(axes) * side[1]
+    left, below = 0.075 * font, 0.06 * font
+    right = 0.05 * width + 0.05 * font if named else 0.02 * font
+    for number, (ax, points) in enumerate(zip(axes, above, strict=True), 1):
+        bottom = (len(axes) - number) * height + below
+        high = height - below - points / 72
+        ax.set_position((left / width, bottom / whole, 1 - (left + right) / width, high / whole))
+
+
 def _draw_terms(
     ax: Axes, own: Sequence[Row], others: Sequence[Sequence[Row]], terms, font: float, letters: int
-) -> None:
+) -> float:
+    """Points needed above."""
     for rows in others:
         _line(ax, rows, lambda row: row["loss"], color="#b5b2ab", linewidth=0.9, label="")
     _line(ax, own, lambda row: row["loss"], color=INK, linewidth=2.4, label="total")
@@ -78,13 +93,15 @@ def _draw_terms(
           linestyle=(0, (5, 2)), label="dispersion")  # fmt: skip
     names = ax.get_legend_handles_labels()[1]
     columns = _columns([len(name) for name in names], letters)
-    _finish(ax, own, "Loss and its terms", font, pad=34 + 15 * (ceil(len(names) / columns) - 1))
+    pad = 34 + 15 * (ceil(len(names) / columns) - 1)
+    above = _finish(ax, own, "Loss and its terms", font, pad)
     if names:
         ax.legend(
             loc="lower left", bbox_to_anchor=(0, 1.09), ncols=columns, frameon=False,
             fontsize=font, labelcolor=INK, borderaxespad=0, borderpad=0, handlelength=1.6,
             columnspacing=1.2, handletextpad=0.5,
         )  # fmt: skip
+    return above
 
 
 def _of_note(row: Row, term: str) -> Any:
@@ -102,7 +119,8 @@ def _columns(lengths: Sequence[int], letters: int) -> int:
     return 1
 
 
-def _draw_layers(ax: Axes, own: Sequence[Row], layers, font: float, height: float) -> None:
+def _draw_layers(ax: Axes, own: Sequence[Row], layers, font: float, height: float) -> float:
+    """Points needed above."""
     blocks = sorted({_block(layer) for layer in layers})
     # The bright end of the palette would vanish on white.
     palette = matplotlib.colormaps["viridis"].resampled(100)
@@ -114,9 +132,10 @@ def _draw_layers(ax: Axes, own: Sequence[Row], layers, font: float, height: floa
         last = own[-1]["values"].get(layer)
         if _drawable(last):
             ends.append((last, layer.removeprefix("style/"), color))
-    _finish(ax, own, "Style term by layer", font, pad=20)
+    above = _finish(ax, own, "Style term by layer", font, pad=20)
     if ends:
         label_ends(ax, own[-1]["step"], sorted(ends), font - 1, height)
+    return above
 
 
 def _line(ax: Axes, rows: Sequence[Row], value: Callable[[Row], Any], label: str, **look) -> None:
@@ -131,8 +150,8 @@ def _line(ax: Axes, rows: Sequence[Row], value: Callable[[Row], Any], label: str
             label = ""  # one entry in the legend
 
 
-def _finish(ax: Axes, own: Sequence[Row], title: str, font: float, pad: float) -> None:
-    """Axes, stages and title; the limits are final after this."""
+def _finish(ax: Axes, own: Sequence[Row], title: str, font: float, pad: float) -> float:
+    """Axes, stages and title; the limits are final after this. Points needed above."""
     first, last = own[0]["step"], own[-1]["step"]
     ax.set_xlim(first - 0.5, last + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
@@ -144,7 +163,7 @@ def _finish(ax: Axes, own: Sequence[Row], title: str, font: float, pad: float) -
         ax.yaxis.set_major_formatter(plain)
         ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5) if close else (2, 3, 4, 5, 6, 7, 8, 9)))
         ax.yaxis.set_minor_formatter(plain if close else NullFormatter())
-    ax.set_title(title, loc="left", fontsize=font + 2, fontweight="bold", color=INK, pad=pad)
+    ax.set_title(title, loc="left", y=1, fontsize=font + 2, fontweight="bold", color=INK, pad=pad)
     ax.set_xlabel("step", fontsize=font, color=SOFT)
     ax.tick_params(which="both", labelsize=font - 0.5, labelcolor=SOFT, color=FAINT, length=3)
     ax.grid(axis="y", color=FAINT, linewidth=0.6)
@@ -158,6 +177,7 @@ def _finish(ax: Axes, own: Sequence[Row], title: str, font: float, pad: float) -
             ax.annotate(f"{resolution} px", ((start + end) / 2, 1), (0, 4), color=SOFT,
                         xycoords=ax.get_xaxis_transform(), textcoords="offset points",
                         ha="center", fontsize=font - 1)  # fmt: skip
+    return pad + 1.6 * (font + 2)
 
 
 def _stages(own: Sequence[Row]) -> Iterator[tuple[int, int, int]]:

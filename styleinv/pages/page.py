@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import groupby
 from math import inf, log10, sqrt
 from pathlib import Path
@@ -78,6 +79,19 @@ def write_page(
     Raises:
         InputError: if the folder cannot be written.
     """
+    changed = {name for name in settings if _is_set(name, settings[name], run["command"])}
+    page = (
+        _environment()
+        .get_template(template)
+        .render(run=run, settings=settings, changed=changed, **values)
+    )
+    report = folder / "report.html"
+    files.write(report, page.encode())
+    return report
+
+
+@cache  # with the templates that it has read
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("styleinv.pages", ""),
         autoescape=True,
@@ -86,13 +100,7 @@ def write_page(
         lstrip_blocks=True,
     )
     environment.filters |= {f.__name__: f for f in (number, percent, duration, moment, compare)}
-    changed = {name for name in settings if _is_set(name, settings[name], run["command"])}
-    page = environment.get_template(template).render(
-        run=run, settings=settings, changed=changed, **values
-    )
-    report = folder / "report.html"
-    files.write(report, page.encode())
-    return report
+    return environment
 
 
 def write_curves(path: Path, own: Sequence[Row], others: Sequence[Sequence[Row]]) -> list[str]:
