@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from styleinv.native.emitter import CHANNELS
 from styleinv.precision import FLOAT32, Precision
-from styleinv.winograd import CHANNELS, convolve_tiles, transform
+from styleinv.winograd import convolve_tiles, transform
 
 FEW_CHANNELS = 4  # up to which a convolution is a matrix product
 FEW_POSITIONS = 128  # below which it is a direct one

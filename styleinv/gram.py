@@ -8,7 +8,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from styleinv.native.build import CHANNELS, registers, target
+from styleinv.native.build import registers, target
+from styleinv.native.emitter import CHANNELS
 from styleinv.native.gram import GRAM
 
 _PIECE, _PIECES = 1024, 64  # positions that a CPU adds up apart, and how many times at the most

@@ -14,7 +14,8 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 
 from styleinv.gram import divisor
-from styleinv.native.build import CHANNELS, registers, target
+from styleinv.native.build import registers, target
+from styleinv.native.emitter import CHANNELS
 from styleinv.native.winograd import WINOGRAD
 
 # The transform of filters in one dimension.

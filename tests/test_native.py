@@ -10,8 +10,8 @@ from experiments import cli
 from experiments.inputs import load_network
 from styleinv import gram, winograd
 from styleinv.errors import InputError
-from styleinv.native.build import CHANNELS, registers
-from styleinv.native.emitter import Registers
+from styleinv.native.build import registers
+from styleinv.native.emitter import CHANNELS, Registers
 from styleinv.native.gram import narrow
 
 REGISTERS = [Registers(16, 4, 6), Registers(8, 2, 6), Registers(4, 4, 6), Registers(4, 2, 6)]

@@ -12,7 +12,6 @@ from styleinv.native.emitter import Registers
 from styleinv.native.gram import GRAM, emit_gram
 from styleinv.native.winograd import WINOGRAD, emit_winograd
 
-CHANNELS = 64  # the floats of a row in the widest registers, which kernels take multiples of
 _KERNELS = {WINOGRAD: emit_winograd, GRAM: emit_gram}
 
 
@@ -67,10 +66,6 @@ def _compile(module: ir.Module) -> llvm.ExecutionEngine:
     )
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
-    # Inlining is all that it needs before code is made of it: more takes longer and gains nothing.
-    options = llvm.create_pipeline_tuning_options(speed_level=0)
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(parsed, passes)
     engine = llvm.create_mcjit_compiler(parsed, machine)
     engine.finalize_object()
     return engine

@@ -9,6 +9,7 @@ from llvmlite import ir
 
 FLOAT, WORD, VOID = ir.FloatType(), ir.IntType(64), ir.VoidType()
 FLOATS, WORDS, BYTES = FLOAT.as_pointer(), WORD.as_pointer(), ir.IntType(8).as_pointer()
+CHANNELS = 64  # of which kernels take multiples: no row in registers is longer
 _INDEX = ir.IntType(32)  # of a vector's lanes
 
 
@@ -108,6 +109,10 @@ class VectorEmitter(Emitter):
         super().__init__(function)
         self.lanes = lanes
         self.vector = ir.VectorType(FLOAT, lanes)
+
+    def floats(self, address: Any, *index: Any) -> Any:
+        """The floats from an index on, a `sum`, of those at an address, a word."""
+        return self.gep(self.inttoptr(address, FLOATS), [self.sum(*index)])
 
     def fetch(self, floats: Any, *index: Any) -> Any:
         """The vector that begins at an index, a `sum`; at the first float without one."""

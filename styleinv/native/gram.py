@@ -4,21 +4,11 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from styleinv.native.emitter import (
-    FLOATS,
-    VOID,
-    WORD,
-    WORDS,
-    Emitter,
-    Registers,
-    VectorEmitter,
-    word,
-)
-from styleinv.native.handler import Array, emit_handler
-from styleinv.native.product import Matrix, Product, begin, emit_product, multiply
+from styleinv.native.emitter import CHANNELS, Emitter, Registers, word
+from styleinv.native.handler import Array, emit_handler, open_item
+from styleinv.native.product import Matrix, Product, begin, multiply
 
 GRAM = "styleinv_gram"
-_SIDE = 64  # of the blocks of a Gram matrix, each an item of work
 _DEPTH = 128  # positions at a time, that the cache keeps for all rows of a block
 
 
@@ -45,19 +35,16 @@ def emit_gram(module: ir.Module, registers: Registers) -> None:
 def _prepare(b: Emitter, given: list[Array], made: list[Array]) -> tuple[Any, Any, list[Any]]:
     [(x, x_size)], [(y, y_size)] = given, made
     problem = _Problem(x, y, x_size(1), x_size(2), y_size(1))
-    blocks = b.sdiv(problem.channels, word(_SIDE))
+    blocks = b.sdiv(problem.channels, word(CHANNELS))
     items = b.product(y_size(0), problem.pieces, blocks, blocks)
     return items, items, list(problem)
 
 
 def _emit_item(module: ir.Module, registers: Registers) -> ir.Function:
-    """void(words, item, worker): a block of one piece, and its mirror image."""
-    product = emit_product(module, registers, f"{GRAM}_product", start_last=True)
-    function = ir.Function(module, ir.FunctionType(VOID, [WORDS, WORD, WORD]), f"{GRAM}_item")
-    b = VectorEmitter(function, registers.lanes)
-    words, item, _ = function.args
-    problem = _Problem(*(b.field(words, i) for i in range(len(_Problem._fields))))
-    channels, side, wide = problem.channels, word(_SIDE), word(registers.columns)
+    """An item is a square block of one piece, and its mirror image."""
+    b, words, item, _ = open_item(module, GRAM, registers.lanes, len(_Problem._fields))
+    problem = _Problem(*words)
+    channels, side, wide = problem.channels, word(CHANNELS), word(registers.columns)
     blocks = b.sdiv(channels, side)
     above, column = b.sdiv(item, blocks), b.mul(b.srem(item, blocks), side)
     piece, row = b.sdiv(above, blocks), b.mul(b.srem(above, blocks), side)
@@ -65,9 +52,8 @@ def _emit_item(module: ir.Module, registers: Registers) -> ir.Function:
     first, last = (
         b.sdiv(b.mul(n, problem.positions), problem.pieces) for n in (part, b.add(part, word(1)))
     )
-    before = b.sum((image, problem.positions), first)
-    x = b.gep(b.inttoptr(problem.x, FLOATS), [b.mul(before, channels)])
-    y = b.gep(b.inttoptr(problem.y, FLOATS), [b.product(piece, channels, channels)])
+    x = b.floats(problem.x, (b.sum((image, problem.positions), first), channels))
+    y = b.floats(problem.y, (piece, channels, channels))
     count = b.sub(last, first)
     on_diagonal = b.icmp_signed("==", row, column)
     with b.if_then(b.icmp_signed("<=", row, column)):
@@ -81,9 +67,10 @@ def _emit_item(module: ir.Module, registers: Registers) -> ir.Function:
                 place = b.sum((b.add(row, i), channels), column, j)
                 result = Matrix(b.gep(y, [place]), channels)
                 start = begin(b, b.icmp_signed("==", position, word(0)), result)
-                multiply(b, product, Product(left, right, start, result, inner))
+                product = Product(left, right, start, result, inner)
+                multiply(b, registers, product, start_last=True)
         with b.loop(side) as j, b.loop(b.select(on_diagonal, j, side)) as i:
             value = b.load(b.gep(y, [b.sum((b.add(row, i), channels), column, j)]))
             b.store(value, b.gep(y, [b.sum((b.add(column, j), channels), row, i)]))
     b.ret_void()
-    return function
+    return b.function

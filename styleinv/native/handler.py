@@ -10,7 +10,16 @@ from typing import Any
 
 from llvmlite import ir
 
-from styleinv.native.emitter import BYTES, VOID, WORD, WORDS, Emitter, declare, word
+from styleinv.native.emitter import (
+    BYTES,
+    VOID,
+    WORD,
+    WORDS,
+    Emitter,
+    VectorEmitter,
+    declare,
+    word,
+)
 
 _INT = ir.IntType(32)
 _VERSION = 0, 3  # of the interface, major and minor
@@ -40,7 +49,7 @@ def emit_handler(
     """The function of that name, a handler of XLA's.
 
     Args:
-        item: void(words, item, worker) does one item; no two threads at a time are one worker.
+        item: of `open_item`; no two threads at a time are one worker.
         prepare: (arguments, results) -> number of items, how many threads may work at a time, and
             the words that the items are to find.
         arguments, results: how many arrays there are.
@@ -69,6 +78,16 @@ def emit_handler(
             b.call(declare(module, "sched_yield", ir.FunctionType(_INT, [])), [])
     _leave(b, state)
     b.ret(BYTES(None))
+
+
+def open_item(
+    module: ir.Module, name: str, lanes: int, words: int
+) -> tuple[VectorEmitter, list[Any], Any, Any]:
+    """A function for `emit_handler`, still to be written: its emitter, words, item and worker."""
+    kind = ir.FunctionType(VOID, [WORDS, WORD, WORD])
+    function = ir.Function(module, kind, f"{name}_item")
+    b, (state, item, worker) = VectorEmitter(function, lanes), function.args
+    return b, [b.field(state, i) for i in range(words)], item, worker
 
 
 def _emit_task(module: ir.Module, name: str, item: ir.Function) -> ir.Function:

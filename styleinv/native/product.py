@@ -8,7 +8,6 @@ from llvmlite import ir
 from styleinv.native.emitter import (
     FLOAT,
     FLOATS,
-    VOID,
     WORD,
     Emitter,
     Registers,
@@ -41,26 +40,24 @@ class Product(NamedTuple):
     inner: Any
 
 
-def emit_product(
-    module: ir.Module, registers: Registers, name: str, *, start_last: bool = False
-) -> ir.Function:
-    """A function for `multiply`.
+def multiply(
+    b: VectorEmitter, registers: Registers, product: Product, *, start_last: bool = False
+) -> None:
+    """Writes it.
 
     Args:
+        registers: that hold the result.
         start_last: whether the start is added to a sum of all products, which rounds less, or
             products to the start, one after the other.
     """
-    function = ir.Function(module, ir.FunctionType(VOID, [*[FLOATS] * 4, *[WORD] * 6]), name)
-    function.linkage = "internal"
-    function.attributes.add("alwaysinline")
-    left, right, start, result = function.args[:4]
-    left_row, left_column, right_row, start_row, result_row, inner = function.args[4:]
-    b = VectorEmitter(function, registers.lanes)
+    left, right, start, result, inner = product
     places = [word(registers.lanes * i) for i in range(registers.vectors)]
     rows = [word(row) for row in range(registers.rows)]
 
     def fetch_start():
-        return [[b.fetch(start, (row, start_row), place) for place in places] for row in rows]
+        return [
+            [b.fetch(start.floats, (row, start.row), place) for place in places] for row in rows
+        ]
 
     starts = [[b.constant(0)] * len(places)] * len(rows) if start_last else fetch_start()
     entry, body, end = b.block, b.append_basic_block(), b.append_basic_block()
@@ -68,10 +65,11 @@ def emit_product(
     b.position_at_end(body)
     index = b.phi(WORD)
     sums = [[b.phi(b.vector) for _ in places] for _ in rows]
-    vectors = [b.fetch(right, (index, right_row), place) for place in places]
+    vectors = [b.fetch(right.floats, (index, right.row), place) for place in places]
     new = []
     for row, totals in zip(rows, sums, strict=True):
-        value = b.splat(b.load(b.gep(left, [b.sum((row, left_row), (index, left_column))])))
+        where = b.sum((row, left.row), (index, left.column))
+        value = b.splat(b.load(b.gep(left.floats, [where])))
         new.append([b.add_product(t, value, v) for t, v in zip(totals, vectors, strict=True)])
     following = b.add(index, word(1))
     index.add_incoming(word(0), entry)
@@ -86,16 +84,7 @@ def emit_product(
         new = [[b.fadd(x, y) for x, y in zip(*pair, strict=True)] for pair in pairs]
     for row, values in zip(rows, new, strict=True):
         for place, value in zip(places, values, strict=True):
-            b.put(value, result, (row, result_row), place)
-    b.ret_void()
-    return function
-
-
-def multiply(b: Emitter, function: ir.Function, product: Product) -> None:
-    """Calls what `emit_product` made."""
-    left, right, start, result, inner = product
-    steps = [left.row, left.column, right.row, start.row, result.row]
-    b.call(function, [*(matrix.floats for matrix in product[:4]), *steps, inner])
+            b.put(value, result.floats, (row, result.row), place)
 
 
 def begin(b: Emitter, first: Any, result: Matrix) -> Matrix:

@@ -12,16 +12,14 @@ from llvmlite import ir
 from styleinv.native.emitter import (
     FLOAT,
     FLOATS,
-    VOID,
     WORD,
-    WORDS,
     Emitter,
     Registers,
     VectorEmitter,
     word,
 )
-from styleinv.native.handler import Array, emit_handler
-from styleinv.native.product import Matrix, Product, begin, emit_product, multiply, zeros
+from styleinv.native.handler import Array, emit_handler, open_item
+from styleinv.native.product import Matrix, Product, begin, multiply, zeros
 
 WINOGRAD = "styleinv_winograd"
 _TILE, _MADE = 6, 4  # pixels of a tile's side, before and after
@@ -116,15 +114,12 @@ def _prepare(b: Emitter, given: list[Array], made: list[Array]) -> tuple[Any, An
 
 
 def _emit_item(module: ir.Module, registers: Registers) -> ir.Function:
-    """void(words, item, worker): the outputs of one part, of the tiles of one block."""
-    product = emit_product(module, registers, f"{WINOGRAD}_product")
-    function = ir.Function(module, ir.FunctionType(VOID, [WORDS, WORD, WORD]), f"{WINOGRAD}_item")
-    b = VectorEmitter(function, registers.lanes)
-    words, item, worker = function.args
-    problem = _Problem(*(b.field(words, i) for i in range(len(_Problem._fields))))
+    """An item is the outputs of one part, of the tiles of one block."""
+    b, words, item, worker = open_item(module, WINOGRAD, registers.lanes, len(_Problem._fields))
+    problem = _Problem(*words)
     room = b.product(worker, word(_PLANES), problem.block)
-    before = b.gep(b.inttoptr(problem.before, FLOATS), [b.mul(room, problem.depth)])
-    after = b.gep(b.inttoptr(problem.after, FLOATS), [b.mul(room, problem.part)])
+    before = b.floats(problem.before, (room, problem.depth))
+    after = b.floats(problem.after, (room, problem.part))
     parts = b.sdiv(problem.outputs, problem.part)
     first_tile = b.mul(b.sdiv(item, parts), problem.block)
     first_output = b.mul(b.srem(item, parts), problem.part)
@@ -134,25 +129,27 @@ def _emit_item(module: ir.Module, registers: Registers) -> ir.Function:
         first, columns = b.icmp_signed("==", channel, word(0)), word(registers.columns)
         with b.loop(word(_PLANES)) as plane, b.loop(problem.part, columns) as output:
             stack = b.sum((plane, problem.outputs), first_output, output)
-            panel = b.sum((stack, problem.channels), (channel, columns))
-            filters = Matrix(b.gep(b.inttoptr(problem.filters, FLOATS), [panel]), columns)
+            panel = b.floats(problem.filters, (stack, problem.channels), (channel, columns))
+            filters = Matrix(panel, columns)
             with b.loop(problem.block, word(registers.rows)) as tile:
                 row = b.sum((plane, problem.block), tile)
                 left = Matrix(b.gep(before, [b.mul(row, problem.depth)]), problem.depth)
                 place = b.sum((row, problem.part), output)
                 result = Matrix(b.gep(after, [place]), problem.part)
                 start = begin(b, first, result)
-                multiply(b, product, Product(left, filters, start, result, problem.depth))
+                product = Product(left, filters, start, result, problem.depth)
+                multiply(b, registers, product)
     _transform_back(b, problem, first_tile, first_output, before, after)
     b.ret_void()
-    return function
+    return b.function
 
 
 def _transform(
     b: VectorEmitter, problem: _Problem, first: Any, first_channel: Any, tiles: Any
 ) -> None:
     """f32[36, block, depth], of tiles that overlap by two pixels."""
-    x = _Pixels(b.inttoptr(problem.x, FLOATS), problem.height, problem.width, problem.channels)
+    floats = b.floats(problem.x, word(0))
+    x = _Pixels(floats, problem.height, problem.width, problem.channels)
     # The zeros around an image: its height and width grow by 2 p - 2.
     padding = b.sdiv(b.sum(problem.new_height, word(2), b.neg(problem.height)), word(2))
     with b.loop(problem.block) as tile:
@@ -172,10 +169,10 @@ def _transform_back(
     b: VectorEmitter, problem: _Problem, first: Any, first_output: Any, nowhere: Any, tiles: Any
 ) -> None:
     """4x4 pixels of each tile; what is beyond the image goes nowhere. Bias and ReLU if there."""
-    floats = b.inttoptr(problem.y, FLOATS)
+    floats = b.floats(problem.y, word(0))
     y = _Pixels(floats, problem.new_height, problem.new_width, problem.outputs)
     linear = b.icmp_signed("!=", problem.linear, word(0))
-    bias = b.gep(b.inttoptr(problem.bias, FLOATS), [first_output])
+    bias = b.floats(problem.bias, first_output)
     least = b.splat(b.select(linear, FLOAT(float("-inf")), FLOAT(0.0)))
     with b.loop(problem.block) as tile:
         place = _place(b, problem, b.add(first, tile))
