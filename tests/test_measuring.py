@@ -10,7 +10,7 @@ from styleinv import dataset, images, style
 from styleinv.errors import InputError
 from styleinv.measuring import batch_moments
 from styleinv.measuring.part import DONE, SKIPPED, Part
-from styleinv.measuring.pipeline import measure_items
+from styleinv.measuring.pipeline import batch_size, measure_items
 from styleinv.measuring.sample import Plan, Refused, read_sample
 from styleinv.measuring.sums import Sums
 from styleinv.regions import layer_masks
@@ -180,3 +180,25 @@ def test_measure_items_refuses_what_cannot_be_read_and_keeps_what_came_before(sh
     for _ in measure_items(shallow, many, range(23), plan, part, size=4):
         pass
     assert_equal(part, measured(shallow, many), 0)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "count", "size"),
+    [(256, 1, 1), (256, 2, 2), (256, 3, 4), (256, 10, 4), (96, 30, 28), (32, 9, 16), (2048, 5, 1)],
+)
+def test_batch_is_no_larger_than_it_need_be(resolution, count, size):
+    plan = Plan(LAYERS, (resolution // 2, resolution))
+    assert batch_size(plan, count) == size
+
+
+def test_a_few_pictures_take_a_small_batch(shallow, many):
+    seen = []
+    jitted = batch_moments._measure
+    plan = plan_of()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            batch_moments, "_measure", lambda n, x, *rest: seen.append(len(x)) or jitted(n, x, *rest)
+        )
+        for _ in measure_items(shallow, many, [3, 7], plan, empty(many, plan)):
+            pass
+    assert set(seen) == {2}

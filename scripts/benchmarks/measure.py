@@ -57,7 +57,7 @@ def rows(resolution: int, count: int, repeats: int) -> list[dict[str, Any]]:
         Program(f"{__name__}:OurPass", folder, resolution) as mine,
         Program("scripts.benchmarks.torch_pass:TorchPass", folder, resolution) as theirs,
     ):
-        size = batch_size(_plan(resolution))
+        size = batch_size(_plan(resolution), count)
         found = alternate(
             1 + repeats,
             lambda: mine("seconds") / count,

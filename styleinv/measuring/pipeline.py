@@ -71,7 +71,7 @@ def measure_items(
     Args:
         indices: rising.
         devices: all of this process by default.
-        size: of a full batch on one device; 0 chooses one by the resolution.
+        size: of a full batch on one device; by default, `batch_size`.
         skip: lists an item that cannot be used in the part, instead of raising.
         settle: asked after every batch whether the next advance shall be settled.
         threads: that read files; one for each core by default.
@@ -80,7 +80,7 @@ def measure_items(
         InputError: for an item that cannot be used, after a settled advance.
     """
     devices = devices or jax.local_devices()
-    size = (size or batch_size(plan)) * len(devices)
+    size = (size or batch_size(plan, -(-len(indices) // len(devices)))) * len(devices)
     mesh = mesh_of(devices)
     send = partial(_send, to_all(mesh, network), items, plan, mesh, size)
     batches, again = Batches(size, _WAITING * size), part.pending
@@ -107,9 +107,13 @@ def measure_items(
     yield _settled(part, batches)
 
 
-def batch_size(plan: Plan) -> int:
-    """Images of a full batch on one device."""
-    return min(_BATCH, max(1, _PIXELS // max(plan.resolutions) ** 2))
+def batch_size(plan: Plan, count: int = _BATCH) -> int:
+    """Images of a full batch on one device that gets so many of them.
+
+    Of few, it is a power of two: to compile for every number would take longer than to fill up.
+    """
+    full = min(_BATCH, max(1, _PIXELS // max(plan.resolutions) ** 2))
+    return min(full, 1 << max(count - 1, 0).bit_length())
 
 
 def _gather(
