@@ -26,6 +26,7 @@ from fuzzing.worker import OURS, TARGETS, Watch, work
 
 _FEW = {"bombs": 0.001}  # share of the inputs, where it is not alike for all: these take seconds
 _KEPT = 20  # failing inputs of a target
+_HEAVY = ["hypothesis.strategies", "jax", "flax.nnx"]  # imported once for all processes
 
 
 class Count:
@@ -56,7 +57,8 @@ def attack(name: str, inputs: int, seed: int, failures: Path) -> Count:
 
 def sit(count: Count, name: str, inputs: int, seed: int, root: Path, failures: Path) -> int | None:
     """One process, until it is done or down; its exit status."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_HEAVY)
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(name, inputs, seed, root, sender))
     process.start()

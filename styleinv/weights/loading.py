@@ -139,12 +139,12 @@ def _assemble(tensors, source: Source, name: str, credit: str, where: str) -> We
 
 
 def _random(source: Source) -> Weights:
-    """He et al. 2015, equation 10: normal, variance 2 / (9 c_in); zero biases; seed 0."""
+    """He et al. 2015, equation 10: variance 2 / (9 c_in), here uniform; zero biases; seed 0."""
     generator = np.random.default_rng(0)
     kernels, biases = {}, {}
     for name, (c_in, c_out) in layers(source.network).items():
-        noise = generator.standard_normal((3, 3, c_in, c_out), np.float32)
-        kernels[name] = noise * np.float32(np.sqrt(2 / (9 * c_in)))
+        limit = np.float32(np.sqrt(6 / (9 * c_in)))
+        kernels[name] = limit * (2 * generator.random((3, 3, c_in, c_out), np.float32) - 1)
         biases[name] = np.zeros(c_out, np.float32)
     matrix, offset = (
         np.array(part, np.float32) for part in layouts.PREPROCESSING[source.preprocessing]
