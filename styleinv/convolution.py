@@ -10,12 +10,14 @@ f32[36, ...] (Winograd, transformed), or a matrix, where the image's three chann
 or go out.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from styleinv.compiler_options import FAST
 from styleinv.native.emitter import CHANNELS
 from styleinv.precision import FLOAT32, Precision
 from styleinv.winograd import convolve_tiles, transform
@@ -43,22 +45,28 @@ class FilterBank(NamedTuple):
 
 
 def filter_bank(kernel: np.ndarray, fast: bool) -> FilterBank:
-    """Prepares f32[3, 3, c_in, c_out] for `convolve_relu`.
+    """Prepares f32[3, 3, c_in, c_out] for `convolve_relu`; the device may still be at it.
 
     Args:
         fast: whether the convolution may be something else than a direct one.
     """
-    forward = np.asarray(kernel, np.float32)
-    backward = forward[::-1, ::-1].transpose(0, 1, 3, 2)
+    forward = jnp.asarray(kernel, jnp.float32)
     _, _, c_in, c_out = forward.shape
     # Too thin for direct convolutions, and nothing for Winograd to save.
-    if fast and c_in <= FEW_CHANNELS:
+    thin = fast and c_in <= FEW_CHANNELS
+    winograd = fast and not (c_in % CHANNELS or c_out % CHANNELS)
+    return _prepare(forward, thin, winograd)
+
+
+@partial(jax.jit, static_argnums=(1, 2), compiler_options=FAST)
+def _prepare(forward: jax.Array, thin: bool, winograd: bool) -> FilterBank:
+    _, _, c_in, c_out = forward.shape
+    backward = forward[::-1, ::-1].swapaxes(2, 3)
+    if thin:
         scatter = backward.transpose(2, 0, 1, 3).reshape(c_out, 9 * c_in)
-        return FilterBank((_to_device(forward.reshape(9 * c_in, c_out)), _to_device(scatter)), None)
-    direct = _to_device(forward), _to_device(backward)
-    if not fast or c_in % CHANNELS or c_out % CHANNELS:
-        return FilterBank(direct, None)
-    return FilterBank(direct, (_to_device(transform(forward)), _to_device(transform(backward))))
+        return FilterBank((forward.reshape(9 * c_in, c_out), scatter), None)
+    transformed = (transform(forward), transform(backward)) if winograd else None
+    return FilterBank((forward, backward), transformed)
 
 
 def for_batches(filters: FilterBank) -> FilterBank:
@@ -68,10 +76,6 @@ def for_batches(filters: FilterBank) -> FilterBank:
     the network at 32 px does 6 images per second with it, and 90 without (two AVX-512 cores).
     """
     return filters if filters.winograd is None else filters._replace(direct=filters.winograd)
-
-
-def _to_device(filters: np.ndarray) -> jax.Array:
-    return jnp.asarray(filters, jnp.float32)
 
 
 def convolve_relu(

@@ -29,7 +29,7 @@ ARROWS = {
     "native.build": {"native.emitter", "native.gram", "native.winograd"},
     "winograd": {"gram", "native.build", "native.emitter", "native.winograd"},
     "precision": set(),
-    "convolution": {"native.emitter", "precision", "winograd"},
+    "convolution": {"compiler_options", "native.emitter", "precision", "winograd"},
     "vgg": {"convolution", "precision", "weights.convolutions"},
     "strips": {"compiler_options", "gram", "precision", "vgg"},
     "style": {"compiler_options", "gram", "strips", "vgg"},
