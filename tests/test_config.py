@@ -1,4 +1,4 @@
-"""Every recipe: valid, documented, and run for one step on four small pictures."""
+"""Every recipe: valid, documented, and run for one step on two small pictures."""
 
 import dataclasses
 import importlib
@@ -20,7 +20,7 @@ SMALL = (
     "--config.network.convolution=direct",
     "--config.resolution=32",
     "--config.steps=1",
-    "--config.dataset.path={tmp}/pictures",
+    "--config.dataset.path={tmp}/pictures/a.png,{tmp}/pictures/b.png",
 )
 FEW = ("--config=anime", "--config.style.layers=relu1_1")  # quick to compile
 FILES = {
@@ -38,7 +38,7 @@ FILES = {
 
 @pytest.fixture
 def run(tmp_path, pictures, learn):
-    """A function: words -> the folder of a finished run on four small pictures."""
+    """A function: words -> the folder of a finished run on two small pictures."""
 
     def finish(*words, name="run"):
         line = [word.format(tmp=tmp_path) for word in (*SMALL, *words)]
@@ -82,7 +82,7 @@ TRANSFER = [name for name in NAMES if cli.config_by_name(name).start.image == "c
 @pytest.mark.parametrize("name", [*TRANSFER, "gatys2016"])
 def test_config_of_a_transfer_runs_for_one_step(restyle, tmp_path, pictures, name):
     words = [word.format(tmp=tmp_path) for word in SMALL]
-    words += [f"--config={name}", f"--config.content={pictures}/a.png"]
+    words += [f"--config={name}", "--config.content=data/anime/01.jpg"]
     assert restyle([*words, f"--workdir={tmp_path}/run"]) == 0
     rows = read_json(tmp_path / "run" / "results.json")["pictures"]
     assert len(rows) == len(cli.config_by_name(name).alpha)

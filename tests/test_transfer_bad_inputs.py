@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments import cli
+from experiments.inputs import refuse_large
 from styleinv import memory
+from styleinv.errors import InputError
 
 BASE = (
     "--config=transfer",
@@ -135,11 +138,13 @@ def test_a_size_that_cannot_fit_is_refused_with_one_that_does(
     assert re.search(rf"config\.resolution \(=800\) needs about \d GB of memory, and {hint}", err)
     assert not (tmp_path / "run").exists()
     best = int(re.findall(r"config\.resolution=(\d+)", err)[0])
-    status, err = attempt([*words, f"--config.resolution={best}", "--config.steps=1"])
-    assert "GB of memory" not in err
+    line = [word.format(tmp=tmp_path) for word in (*BASE, *words)]
+    refuse_large(cli.parse("transfer", [*line, f"--config.resolution={best}"]).config)
+    with pytest.raises(InputError, match="GB of memory"):
+        refuse_large(cli.parse("transfer", [*line, f"--config.resolution={best + 16}"]).config)
 
 
-def test_the_memory_that_is_needed_is_that_of_xla(network):
+def test_the_memory_that_is_needed_is_that_of_xla(default_weights):
     """The features' part of the estimate, against XLA's own analysis of a step."""
     import jax
     import jax.numpy as jnp
@@ -148,10 +153,13 @@ def test_the_memory_that_is_needed_is_that_of_xla(network):
     from styleinv.objective import Objective, style_term
     from styleinv.parameters import PARAMETERS
     from styleinv.synthesize import ImageLoss
-    from styleinv.vgg import layer_names
+    from styleinv.vgg import VGG, layer_channels, layer_names
 
-    layers, pairs = layer_names()[:4], 4
-    measured = style.measure(network, np.full((64, 64, 3), 0.5), layers, resolution=64)
+    layers, pairs, w = layer_names()[:4], 4, default_weights
+    network = VGG(w.kernels, w.biases, w.matrix, w.offset, deepest=layers[-1])
+    channels = [layer_channels(layer) for layer in layers]
+    moments = [style.of_one(np.ones(count), np.eye(count)) for count in channels]
+    measured = style.Style(64, dict(zip(layers, moments, strict=True)))
     problem = network, Objective({"style": style_term(measured, layers, "gram", "fine")})
     for again, side, step in ((False, 512, minimize._step), (True, 1024, minimize._frugal_step)):
         params = jnp.zeros((side, side, 3))
