@@ -23,7 +23,12 @@ SMALL = (
     "--config.steps=3",
 )
 WAVES = (*SMALL, "--config.optimizer.parameters=waves")  # as the recipe has it
-REAL = (*WAVES, "--config.network.weights=default", "--config.steps=12,12")
+REAL = (
+    *WAVES,
+    "--config.network.weights=default",
+    "--config.network.convolution=auto",
+    "--config.steps=12,12",
+)
 
 
 @pytest.fixture
