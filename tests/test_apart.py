@@ -15,7 +15,7 @@ from styleinv import files
 from styleinv.errors import DiskError
 
 ROOT = Path(__file__).resolve().parents[1]
-WORDS = [*ONE_SEED, "--config.seeds=0,1,2"]
+WORDS = [*ONE_SEED, "--config.steps=6", "--config.seeds=0,1,2"]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_seeds_that_were_stopped_go_on_on_any_number_of_devices(
 
     def stop():
         asked.append(1)
-        return 15 if len(asked) > 12 else 0
+        return 15 if len(asked) > 6 else 0
 
     assert session.execute(learn_style.EXPERIMENT, request, stop=stop) == 128 + 15
     kept = steps_kept(folder)
@@ -73,14 +73,14 @@ def test_seeds_are_kept_when_one_of_them_cannot_be_written(
     folder, write = tmp_path / "run", files.write
 
     def full(path, content):
-        if path.name == "seed1_step00012.png":
+        if path.name == "seed1_step00006.png":
             raise DiskError(f"{path} cannot be written: No space left on device")
         write(path, content)
 
     monkeypatch.setattr(files, "write", full)
     assert learn([*WORDS, f"--workdir={folder}"]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "/seed1_step00012.png cannot be written: No space left on device; the steps " in said
+    assert "/seed1_step00006.png cannot be written: No space left on device; the steps " in said
     assert "up to the last checkpoint of each picture are kept; to go on once it can be: " in said
     kept = steps_kept(folder)
     monkeypatch.setattr(files, "write", write)

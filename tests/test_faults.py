@@ -9,6 +9,7 @@ import random
 import shutil
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import safetensors.numpy
 from PIL import Image
 
 from experiments import cli, learn_style, measure, transfer
-from scripts.campaign.folder import differences, steps_kept, unreadable
+from scripts.campaign.folder import differences, lost, steps_kept, unreadable
 from scripts.campaign.instants import watched
 from scripts.campaign.kills import disturb
 from styleinv import files
@@ -38,12 +39,72 @@ WORDS = [
 ]
 
 
+PHOTO = [
+    "--config=transfer",
+    *WORDS[1:],
+    "--config.steps=12",
+    "--config.style=data/anime/01.jpg",
+    "--config.content=data/anime/04.jpg",
+    "--config.content.layers=relu1_1",
+]
+STAGES = {  # experiment: its words, {what the answer names: what it says is kept}
+    learn_style: (
+        WORDS,
+        {
+            "run.json": "no step is kept yet",
+            "style.safetensors": "no step is kept yet",
+            "metrics.jsonl": "no step is kept yet",
+            "checkpoints/8": "4 steps are kept",
+            "report.html": "its results are kept",
+        },
+    ),
+    measure: (
+        WORDS,
+        {
+            "run.json": "nothing is kept yet",
+            "parts/inherited.safetensors": "nothing is kept yet",
+            "parts/part-0.safetensors": "nothing is kept yet",
+            "skipped.csv": "what was measured up to the last checkpoint is kept",
+            "style.safetensors": "what was measured up to the last checkpoint is kept",
+        },
+    ),
+    transfer: (
+        PHOTO,
+        {
+            "run.json": "no step is kept yet",
+            "style.safetensors": "no step is kept yet",
+            "checkpoints/8": "4 steps are kept",
+            "stylized.png": "8 steps are kept",
+            "results/04.json": "8 steps are kept",
+            "results.json": "12 steps are kept",
+            "curve.png": "its results are kept",
+            "report.html": "its results are kept",
+        },
+    ),
+}
+
+
+def name_of(experiment):
+    return experiment.__name__.rpartition(".")[2]
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The folder of a run that nothing happened to."""
-    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
-    assert learn_style.execute(cli.parse("learn_style", [*WORDS, f"--workdir={folder}"])) == 0
-    return folder
+def undisturbed_of(tmp_path_factory):
+    """A function: experiment -> the folder of a run of it that nothing happened to."""
+
+    @cache
+    def find(experiment):
+        name, (words, _) = name_of(experiment), STAGES[experiment]
+        folder = tmp_path_factory.mktemp(name) / "undisturbed"
+        assert experiment.execute(cli.parse(name, [*words, f"--workdir={folder}"])) == 0
+        return folder
+
+    return find
+
+
+@pytest.fixture
+def undisturbed(undisturbed_of):
+    return undisturbed_of(learn_style)
 
 
 def test_a_run_goes_on_from_every_instant(undisturbed, learn, tmp_path):
@@ -122,140 +183,56 @@ def _obedient():
         assert libc.capset(header, data) == 0
 
 
-STAGES = {  # what the answer names: what it says is kept
-    "run.json": "no step is kept yet",
-    "style.safetensors": "no step is kept yet",
-    "metrics.jsonl": "no step is kept yet",
-    "checkpoints/8": "4 steps are kept",
-    "report.html": "its results are kept",
-}
+@contextmanager
+def struck(stage, blow):
+    """What a run does is disturbed from the stage on, by what is entered there."""
+    with ExitStack() as entered, pytest.MonkeyPatch.context() as patch:
+
+        def before(owner, name, meets):
+            method = getattr(owner, name)
+
+            def disturbed(*arguments):
+                if meets(*arguments):
+                    patch.setattr(owner, name, method)
+                    entered.enter_context(blow())
+                return method(*arguments)
+
+            patch.setattr(owner, name, disturbed)
+
+        line = stage == "metrics.jsonl"
+        before(files, "write", lambda path, _: not line and str(path).endswith(stage))
+        before(Record, "step", lambda _, number, __: line and number == 3)
+        before(Checkpoints, "save", lambda _, c: stage == f"checkpoints/{c.number}")
+        yield
 
 
-PHOTO = "--config.content=data/anime/04.jpg --config.content.layers=relu1_1"
-OTHERS = {  # experiment: (its words, stages as above)
-    measure: (
-        WORDS,
-        {
-            "run.json": "nothing is kept yet",
-            "parts/inherited.safetensors": "nothing is kept yet",
-            "parts/part-0.safetensors": "nothing is kept yet",
-            "skipped.csv": "what was measured up to the last checkpoint is kept",
-            "style.safetensors": "what was measured up to the last checkpoint is kept",
-        },
-    ),
-    transfer: (
-        ["--config=transfer", *WORDS[1:], *PHOTO.split(), "--config.style=data/anime/01.jpg"],
-        {
-            "run.json": "no step is kept yet",
-            "style.safetensors": "no step is kept yet",
-            "checkpoints/8": "4 steps are kept",
-            "stylized.png": "8 steps are kept",
-            "results/04.json": "8 steps are kept",
-            "results.json": "12 steps are kept",
-            "curve.png": "its results are kept",
-            "report.html": "its results are kept",
-        },
-    ),
-}
-
-
-@pytest.fixture
-def disturbed_at(monkeypatch):
-    """A function: stage, what to enter there -> none; what is entered is left with the test."""
-    with ExitStack() as entered:
-
-        def at(stage, blow):
-            def before(owner, name, meets):
-                method = getattr(owner, name)
-
-                def disturbed(*arguments):
-                    if meets(*arguments):
-                        monkeypatch.setattr(owner, name, method)
-                        entered.enter_context(blow())
-                    return method(*arguments)
-
-                monkeypatch.setattr(owner, name, disturbed)
-
-            line = stage == "metrics.jsonl"
-            before(files, "write", lambda path, _: not line and str(path).endswith(stage))
-            before(Record, "step", lambda _, number, __: line and number == 3)
-            before(Checkpoints, "save", lambda _, c: stage == f"checkpoints/{c.number}")
-            return entered
-
-        yield at
-
-
-def check_goes_on(
-    run, capsys, entered, folder, undisturbed, stage, kept, reason, name="learn_style", words=WORDS
+@pytest.mark.parametrize("experiment", STAGES, ids=name_of)
+def test_no_blow_at_any_stage_loses_what_was_kept(
+    undisturbed_of, command, tmp_path, capsys, experiment
 ):
+    """One run that at each stage finds the disk full, goes on, and finds its folder read-only."""
+    words, stages = STAGES[experiment]
+    folder, whole, before = tmp_path / "run", undisturbed_of(experiment), {}
     words = [*words, f"--workdir={folder}"]
-    assert run(words) == 2
-    entered.close()
-    *log, last = capsys.readouterr().err.splitlines()
-    assert not [line for line in log if "Traceback" in line or line.startswith("error")]
-    assert last == (
-        f"error: {folder}/{stage} cannot be written: {reason}; {kept}; to go on once it can be: "
-        f"python -m experiments.{name} {' '.join(words)}"
-    )
-    assert unreadable(folder) == []
-    before = steps_kept(folder)
-    assert run(words) == 0
-    for path, lines in before.items():
-        assert (folder / path).read_text().splitlines()[: len(lines)] == lines
-    assert differences(folder, undisturbed) == []
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_full_disk_loses_nothing_that_was_kept(
-    undisturbed, disturbed_at, learn, tmp_path, capsys, stage
-):
-    folder, reason = tmp_path / "run", "File too large"
-    entered = disturbed_at(stage, full_disk)
-    check_goes_on(learn, capsys, entered, folder, undisturbed, stage, STAGES[stage], reason)
-
-
-@pytest.mark.parametrize("stage", ["run.json", "style.safetensors", "checkpoints/8"])
-def test_a_folder_that_becomes_read_only_loses_nothing_that_was_kept(
-    undisturbed, disturbed_at, learn, tmp_path, capsys, stage
-):
-    folder, reason = tmp_path / "run", "Permission denied"
-    entered = disturbed_at(stage, lambda: read_only(folder))
-    check_goes_on(learn, capsys, entered, folder, undisturbed, stage, STAGES[stage], reason)
-
-
-@pytest.fixture(scope="module")
-def undisturbed_of(tmp_path_factory):
-    """A function: experiment -> the folder of a run of it that nothing happened to."""
-
-    @cache
-    def find(experiment):
-        name, (words, _) = experiment.__name__.rpartition(".")[2], OTHERS[experiment]
-        folder = tmp_path_factory.mktemp(name) / "undisturbed"
-        request = cli.parse(name, [*words, f"--workdir={folder}"])
-        assert experiment.execute(request) == 0
-        return folder
-
-    return find
-
-
-@pytest.mark.parametrize("blow", ["full", "read-only"])
-@pytest.mark.parametrize(
-    ("experiment", "stage"),
-    [(experiment, stage) for experiment, (_, stages) in OTHERS.items() for stage in stages],
-    ids=lambda value: value if isinstance(value, str) else value.__name__.rpartition(".")[2],
-)
-def test_the_other_experiments_lose_nothing_either(
-    undisturbed_of, disturbed_at, command, tmp_path, capsys, experiment, stage, blow
-):
-    words, stages = OTHERS[experiment]
-    folder, whole = tmp_path / "run", undisturbed_of(experiment)
     capsys.readouterr()
-    entered = disturbed_at(stage, full_disk if blow == "full" else lambda: read_only(folder))
-    check_goes_on(
-        partial(command, experiment), capsys, entered, folder, whole, stage, stages[stage],
-        "File too large" if blow == "full" else "Permission denied",
-        experiment.__name__.rpartition(".")[2], words,
-    )  # fmt: skip
+    blows = {"File too large": full_disk, "Permission denied": partial(read_only, folder)}
+    for stage, (reason, blow) in product(stages, blows.items()):
+        if stage == "metrics.jsonl" and blow is not full_disk:
+            continue  # it is open: its folder does not matter
+        with struck(stage, blow):
+            assert command(experiment, words) == 2, (stage, reason)
+        *log, last = capsys.readouterr().err.splitlines()
+        assert not [line for line in log if "Traceback" in line or line.startswith("error")]
+        assert last == (
+            f"error: {folder}/{stage} cannot be written: {reason}; {stages[stage]}; to go on once "
+            f"it can be: python -m experiments.{name_of(experiment)} {' '.join(words)}"
+        )
+        assert unreadable(folder) == [], (stage, reason)
+        assert lost(folder, before) == [], (stage, reason)
+        before = steps_kept(folder)
+    assert command(experiment, words) == 0
+    assert lost(folder, before) == []
+    assert differences(folder, whole) == []
 
 
 def test_a_folder_that_is_read_only_from_the_start_is_answered(learn, tmp_path, capsys):

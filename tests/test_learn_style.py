@@ -31,24 +31,6 @@ CONFIG = [
 STEPS = 80  # two seeds of two stages of 20
 
 
-def run(folder, *flags):
-    """A process of its own, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.learn_style", *CONFIG, f"--workdir={folder}", *flags],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-    )
-
-
-def finish(folder, *flags):
-    done = run(folder, *flags)
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
 def metrics(folder):
     """The lines of metrics.jsonl, without what the clock says."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -77,8 +59,18 @@ def assert_same_run(actual, desired):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, default_weights):
-    """The folder of a run that nothing happened to."""
-    return finish(tmp_path_factory.mktemp("runs") / "undisturbed")
+    """The folder of a run that nothing happened to, in a process of its own."""
+    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.learn_style", *CONFIG, f"--workdir={folder}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 def test_learn_style_leaves_the_files_it_promises(undisturbed):
@@ -162,13 +154,17 @@ def test_learn_style_interrupted_says_how_to_go_on_and_does(
 
 
 def test_learn_style_several_steps_at_once_is_the_same_run(undisturbed, learn, at_step, tmp_path):
-    """Stopped or killed inside a dispatch, too."""
-    words = [*CONFIG, "--config.optimizer.at_once=4"]
-    folder, stopped, killed = (tmp_path / name for name in ("run", "stopped", "killed"))
+    """Killed inside a dispatch and then stopped inside another, too; of the first stage alone."""
+    words = [*CONFIG, "--config.resolution=16", "--config.steps=20", "--config.snapshots=15"]
+    words += ["--config.optimizer.at_once=4"]
+    folder, killed = tmp_path / "run", tmp_path / "killed"
     at_step({27: partial(shutil.copytree, folder, killed)})  # 20 steps are safe
     assert learn([*words, f"--workdir={folder}"]) == 0
-    assert contents(folder).keys() == contents(undisturbed).keys()
-    for actual, desired in zip(metrics(folder), metrics(undisturbed), strict=True):
+    pictures = {f"images/seed{s}_step{n:05d}.png" for s in (0, 1) for n in (15, 20)}
+    others = {name for name in contents(undisturbed) if not name.startswith("images/")}
+    assert contents(folder).keys() == pictures | others
+    first_stage = [line for line in metrics(undisturbed) if line["stage"] == 0]
+    for actual, desired in zip(metrics(folder), first_stage, strict=True):
         # Inside a loop the same step is another program, whose last digits differ and grow: later
         # the two part, and neither is better.
         loss, values = desired.pop("loss"), desired.pop("values")
@@ -177,27 +173,25 @@ def test_learn_style_several_steps_at_once_is_the_same_run(undisturbed, learn, a
         assert actual.pop("values") == pytest.approx(values, abs=near * loss)
         assert actual == desired
 
-    at_step({33: partial(os.kill, os.getpid(), signal.SIGINT)})
-    assert learn([*words, f"--workdir={stopped}"]) == 128 + signal.SIGINT
-    assert len(metrics(stopped)) == 34  # a snapshot is made at 30, and the next four are one
+    at_step({37: partial(os.kill, os.getpid(), signal.SIGINT)})
+    assert learn([*words, f"--workdir={killed}"]) == 128 + signal.SIGINT
+    assert len(metrics(killed)) == 39  # a snapshot is made at 35, and the next four are one
     at_step({})
-    for again in (stopped, killed):
-        assert learn([*words, f"--workdir={again}"]) == 0
-        assert_same_run(again, folder)
+    assert learn([*words, f"--workdir={killed}"]) == 0
+    assert_same_run(killed, folder)
 
 
-def test_learn_style_finished_changes_nothing_when_started_again(undisturbed):
+def test_learn_style_finished_changes_nothing_when_started_again(undisturbed, learn, capsys):
     before = contents(undisturbed)
-    again = run(undisturbed)
-    assert again.returncode == 0
-    assert again.stdout == (
+    assert learn([*CONFIG, f"--workdir={undisturbed}"]) == 0
+    assert capsys.readouterr().out == (
         f"{undisturbed} holds this run, finished: see {undisturbed / 'report.html'}\n"
     )
     assert contents(undisturbed) == before
 
 
-def test_learn_style_from_its_style_file_learns_the_same(undisturbed, tmp_path):
-    file = undisturbed / "style.safetensors"
-    folder = finish(tmp_path / "run", f"--config.style={file}")
+def test_learn_style_from_its_style_file_learns_the_same(undisturbed, learn, tmp_path):
+    folder, file = tmp_path / "run", undisturbed / "style.safetensors"
+    assert learn([*CONFIG, f"--config.style={file}", f"--workdir={folder}"]) == 0
     assert (folder / "style.png").read_bytes() == (undisturbed / "style.png").read_bytes()
     assert metrics(folder) == metrics(undisturbed)

@@ -16,9 +16,10 @@ ROOT = Path(sweep.__file__).parents[1]
 BASE = [
     "--config=anime",
     "--config.network.weights=random",
-    "--config.style.layers=relu1_1,relu2_1",
+    "--config.network.convolution=direct",
+    "--config.style.layers=relu1_1",
     "--config.resolution=32",
-    "--config.steps=3,3",
+    "--config.steps=3",
 ]
 
 
@@ -37,11 +38,11 @@ def test_help_shows_the_grid_and_imports_nothing_heavy():
 def run(command, pictures, tmp_path):
     """A function: --grid texts and other words -> (exit status, the rows of metrics.csv)."""
 
-    def sweep_over(*words, folder="sweep", base=BASE):
+    def sweep_over(*words, folder="sweep"):
         flags = [word if word.startswith("--") else f"--grid={word}" for word in words]
         path = "--config.dataset.path="
         own = [] if any("dataset.path" in word for word in words) else [f"{path}{pictures}"]
-        status = command(sweep, [*base, *own, *flags, f"--workdir={tmp_path / folder}"])
+        status = command(sweep, [*BASE, *own, *flags, f"--workdir={tmp_path / folder}"])
         table = tmp_path / folder / "metrics.csv"
         text = table.read_text() if table.is_file() else ""
         return status, list(csv.DictReader(text.splitlines()))
@@ -224,14 +225,9 @@ def test_sweep_folder_of_something_else_is_refused(run, tmp_path, capsys):
 
 
 def test_sweep_of_transfers_has_their_numbers(run, pictures, tmp_path):
-    base = [
-        *BASE[:3],
-        "--config.resolution=32",
-        "--config.steps=3",
-        "--config.content.layers=relu2_1",
-    ]
     photo = pictures / "a.png"
-    status, rows = run(f"content={photo}", "alpha=1,0.1+0.01", base=base)
+    layers = "--config.content.layers=relu1_1"
+    status, rows = run(f"content={photo}", "alpha=1,0.1+0.01", layers)
     assert status == 0
     assert [row["content.path"] for row in rows] == [str(photo)] * 2
     assert all(float(row["content"]) > 0 and float(row["distance"]) > 0 for row in rows)

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -17,22 +18,29 @@ from pathlib import Path
 
 import pytest
 
+from experiments import sweep
+
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = 200
+WORDS = [
+    "--config=anime",
+    "--config.network.weights=random",
+    "--config.network.convolution=direct",
+    "--config.dataset.size=1",
+    "--config.style.layers=relu1_1",
+    "--config.resolution=32",
+    "--config.checkpoint_every=10",
+]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 
 
 @pytest.fixture
-def begin(pictures, tmp_path):
-    """A function: words -> the process of a sweep of three cells, just started."""
+def begin(tmp_path):
+    """A function: cells by their steps, words -> the process of a sweep, just started."""
     started = []
 
-    def start(*words, seeds="0,1,2", **environment):
-        flags = ["--config=anime", "--config.network.weights=random", "--config.resolution=32"]
-        flags += [f"--config.dataset.path={pictures}", "--config.style.layers=relu1_1,relu2_1"]
-        flags += [f"--config.steps={STEPS}", "--config.checkpoint_every=10"]
-        flags += [f"--grid=seed={seeds}", f"--workdir={tmp_path / 'sweep'}"]
+    def start(steps, *words, **environment):
+        flags = [*WORDS, f"--grid=steps={steps}", f"--workdir={tmp_path / 'sweep'}"]
         process = subprocess.Popen(
             [sys.executable, "-m", "experiments.sweep", *flags, *words],
             cwd=ROOT,
@@ -50,16 +58,16 @@ def begin(pictures, tmp_path):
         process.communicate()
 
 
-def lines(folder, seed):
-    path = folder / "cells" / f"seed-{seed}" / "metrics.jsonl"
+def lines(folder, steps):
+    path = folder / "cells" / f"steps-{steps}" / "metrics.jsonl"
     return path.read_text().splitlines() if path.is_file() else []
 
 
 def wait_for(condition, process):
-    """Until it holds; fails if the sweep ends first."""
+    """What it is once it holds; fails if the sweep ends first."""
     for _ in range(3000):
-        if condition():
-            return
+        if found := condition():
+            return found
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     pytest.fail("waited in vain")
@@ -76,12 +84,12 @@ def finish(process):
     return out + err
 
 
-def assert_goes_on(folder, seed, before):
+def assert_goes_on(folder, steps, before):
     """The cell was at work when it was killed, and went on from a checkpoint after it."""
-    after = lines(folder, seed)
-    assert 10 <= len(before) < STEPS
+    after = lines(folder, steps)
+    assert 10 <= len(before) < steps
     assert after[:10] == before[:10]  # to the millisecond that it took: not done again
-    assert [json.loads(line)["step"] for line in after] == list(range(1, STEPS + 1))
+    assert [json.loads(line)["step"] for line in after] == list(range(1, steps + 1))
 
 
 def descendants(pid):
@@ -98,14 +106,14 @@ def descendants(pid):
 
 
 def at_work(folder, pids):
-    """(id, seed) of the first of these processes that is at a cell, past its first checkpoint."""
+    """(id, steps) of the first of these processes that is at a cell, past its first checkpoint."""
     for pid in pids:
         with contextlib.suppress(OSError):
             for file in Path(f"/proc/{pid}/fd").iterdir():
                 opened = os.readlink(file)
-                seed = re.search(r"seed-(\d)/metrics.jsonl$", opened)
-                if seed and 12 <= len(lines(folder, seed[1])) < STEPS // 2:
-                    return pid, int(seed[1])
+                steps = re.search(r"steps-(\d+)/metrics.jsonl$", opened)
+                if steps and 12 <= len(lines(folder, steps[1])) < int(steps[1]) // 2:
+                    return pid, int(steps[1])
     return None
 
 
@@ -116,49 +124,48 @@ def command_line(pid):
 
 
 @pytest.mark.parametrize("words", [[], ["--workers=1"]], ids=["here", "pool"])
-def test_sweep_interrupted_says_how_to_go_on_and_does(begin, tmp_path, words):
+def test_sweep_interrupted_says_how_to_go_on_and_does(begin, command, tmp_path, capsys, words):
     folder = tmp_path / "sweep"
-    process = begin(*words)
-    wait_for(lambda: len(lines(folder, 1)) >= 12, process)
+    process = begin("3,200,4", *words)
+    wait_for(lambda: len(lines(folder, 200)) >= 12, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert re.search(r"stopped; to go on: python -m experiments.sweep .*--workdir=", out)
+    again = re.search(r"stopped; to go on: python -m experiments.sweep (.*--workdir=.*)", out)
     assert statuses(folder) == ["finished", "interrupted", "waiting"]
     assert "waiting" in (folder / "report.html").read_text()
-    before, done = lines(folder, 1), (folder / "cells" / "seed-0" / "run.json").read_bytes()
-    assert "2/3 seed-1" in finish(begin())
+    before, done = lines(folder, 200), (folder / "cells" / "steps-3" / "run.json").read_bytes()
+    assert command(sweep, [word for word in shlex.split(again[1]) if word not in words]) == 0
+    assert "2/3 steps-200" in capsys.readouterr().err
     assert statuses(folder) == ["finished"] * 3
-    assert (folder / "cells" / "seed-0" / "run.json").read_bytes() == done
-    assert lines(folder, 1)[: len(before)] == before
-    assert len(lines(folder, 1)) == STEPS
+    assert (folder / "cells" / "steps-3" / "run.json").read_bytes() == done
+    assert lines(folder, 200)[: len(before)] == before
+    assert len(lines(folder, 200)) == 200
 
 
 def test_sweep_killed_worker_costs_its_cell_a_second_try(begin, tmp_path):
     folder = tmp_path / "sweep"
-    process = begin("--workers=2")
-    wait_for(lambda: at_work(folder, descendants(process.pid)), process)
-    worker, seed = at_work(folder, descendants(process.pid))
+    process = begin("200,201,3", "--workers=2")
+    worker, steps = wait_for(lambda: at_work(folder, descendants(process.pid)), process)
     workers = [pid for pid in descendants(process.pid) if "spawn_main" in command_line(pid)]
     os.kill(worker, signal.SIGKILL)
-    before = lines(folder, seed)
+    before = lines(folder, steps)
     assert "3/3" in finish(process)
     assert len(workers) == 2
     assert worker in workers
     assert statuses(folder) == ["finished"] * 3
-    assert_goes_on(folder, seed, before)
+    assert_goes_on(folder, steps, before)
 
 
 def test_sweep_spreads_its_cells_over_the_devices(begin, tmp_path):
-    """Three that differ in nothing that is seen, so that each device must give the same picture."""
-    words = ["--config.steps=3", "--grid=snapshots=7,8,9"]
-    flags = "--xla_force_host_platform_device_count=3"
-    said = finish(begin(*words, seeds="0", XLA_FLAGS=flags))
+    """Two that differ in nothing that is seen, so that each device must give the same picture."""
+    flags = "--xla_force_host_platform_device_count=2"
+    said = finish(begin("3", "--grid=snapshots=7,8", XLA_FLAGS=flags))
     assert "weights random" in said  # of all that the cells say, only what they warn of
     assert "learning" not in said
     cells = list((tmp_path / "sweep/cells").iterdir())
     used = [json.loads((cell / "run.json").read_text())["device"] for cell in cells]
-    assert sorted(used) == [f"3 x cpu (cpu), number {i}" for i in range(3)]
+    assert sorted(used) == [f"2 x cpu (cpu), number {i}" for i in range(2)]
     assert len({(cell / "style.png").read_bytes() for cell in cells}) == 1
 
 
@@ -202,6 +209,7 @@ def nodes():
     place, started = tempfile.mkdtemp(prefix="ray"), []  # short: a socket's path has 107 letters
     own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.urandom(24).hex()}
     own |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": f"127.0.0.1:{port}"}
+    own |= {"RAY_health_check_period_ms": "500"}  # to see sooner that a node is dead
     environment = {k: v for k, v in (os.environ | own).items() if k != "RAY_ADDRESS"}
 
     def start(*words):
@@ -249,19 +257,19 @@ def test_sweep_on_ray_outlives_a_node(begin, nodes, tmp_path):
     folder = tmp_path / "sweep"
 
     wait_for(lambda: any("raylet" in command_line(pid) for pid in descendants(second.pid)), second)
-    process = begin("--engine=ray", "--workers=2", seeds="0,1,2,3", **environment)
-    wait_for(lambda: at_work(folder, descendants(second.pid)), process)
-    _, seed = at_work(folder, descendants(second.pid))
+    process = begin("200,201,202", "--engine=ray", "--workers=2", **environment)
+    _, steps = wait_for(lambda: at_work(folder, descendants(second.pid)), process)
     kill(second)
-    before = lines(folder, seed)
-    assert "4/4" in finish(process)
-    assert statuses(folder) == ["finished"] * 4
-    assert_goes_on(folder, seed, before)
+    before = lines(folder, steps)
+    assert "3/3" in finish(process)
+    assert statuses(folder) == ["finished"] * 3
+    assert_goes_on(folder, steps, before)
 
 
 def test_sweep_without_a_cluster_is_one_line(begin):
     if not importlib.util.find_spec("ray"):
         pytest.skip("Ray is not installed")
-    _, err = (process := begin("--engine=ray", f"--address=127.0.0.1:{free_port()}")).communicate()
+    process = begin("3", "--engine=ray", f"--address=127.0.0.1:{free_port()}")
+    _, err = process.communicate()
     assert process.returncode == 2
     assert "no Ray cluster at 127.0.0.1:" in err.splitlines()[-1]
