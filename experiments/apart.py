@@ -8,6 +8,7 @@ The libraries are imported inside, so that `--help` stays quick.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from queue import SimpleQueue
 from threading import Event
 from typing import Any
@@ -44,7 +45,11 @@ def _devices(opened: Session, count: int) -> list[Any]:
 
 def _apart(opened: Session, tasks: Sequence[Task], work: Work, devices: Sequence[Any]) -> bool:
     import jax
+    import jax.numpy as jnp
 
+    # `device_put` would bind it to the device, and a step's results by it, but not what the first
+    # step takes: each step would be compiled twice.
+    copy = jax.jit(partial(jax.tree.map, jnp.copy))
     free, failed = SimpleQueue(), Event()
     for device in devices:
         free.put(device)
@@ -55,8 +60,7 @@ def _apart(opened: Session, tasks: Sequence[Task], work: Work, devices: Sequence
         device = free.get()
         try:
             with jax.default_device(device), opened.run.part(task.name) as run:
-                network = jax.device_put(opened.network, device)
-                own = opened._replace(run=run, network=network, stop=stop)
+                own = opened._replace(run=run, network=copy(opened.network), stop=stop)
                 return is_done(opened.config, run, task) or work(own, task)
         except BaseException:
             failed.set()

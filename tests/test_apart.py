@@ -11,7 +11,7 @@ from test_faults import WORDS as ONE_SEED
 
 from experiments import apart, cli, learn_style, session
 from scripts.campaign.folder import differences, lost, steps_kept
-from styleinv import files
+from styleinv import files, minimize
 from styleinv.errors import DiskError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,7 +57,9 @@ def test_seeds_that_were_stopped_go_on_on_any_number_of_devices(
         asked.append(1)
         return 15 if len(asked) > 6 else 0
 
+    minimize._step.clear_cache()
     assert session.execute(learn_style.EXPERIMENT, request, stop=stop) == 128 + 15
+    assert minimize._step._cache_size() == 1  # for all that the devices were given
     kept = steps_kept(folder)
     assert sum(map(len, kept.values())) >= 4
     if again == "one":
