@@ -9,19 +9,19 @@ from styleinv.measuring import batch_moments
 from styleinv.measuring.batch_moments import Counted
 from styleinv.vgg import PIXELS, VGG, layer_stride
 
-LAYERS = (PIXELS, "relu1_1", "relu1_2", "relu2_1", "relu3_1")
+LAYERS = (PIXELS, "relu1_1", "relu1_2", "relu2_1")
 MOST = 8 * 30 * 64  # features at a time: strips of eight rows of block 1, whole below
 
 
 @pytest.fixture(scope="module")
 def networks(default_weights):
-    """A function: padding, pooling -> the network up to relu3_1."""
+    """A function: padding, pooling -> the network up to relu2_1."""
     w = default_weights
 
     def of(padding, pooling):
         return VGG(
             w.kernels, w.biases, w.matrix, w.offset,
-            deepest="relu3_1", padding=padding, pooling=pooling, convolution="direct",
+            deepest="relu2_1", padding=padding, pooling=pooling, convolution="direct",
         )  # fmt: skip
 
     return of
@@ -56,13 +56,13 @@ def test_look_in_strips(networks, painting, monkeypatch, height, padding, poolin
     desired = strips.measure_features(features, shares)
     monkeypatch.setattr(strips, "FEATURES", MOST)
     assert strips.is_large(height, 30)
-    actual, kept = jax.jit(lambda net, x, s: strips.look(net, x, s, ("relu3_1",)))(
+    actual, kept = jax.jit(lambda net, x, s: strips.look(net, x, s, ("relu2_1",)))(
         network, image, shares
     )
     for region in shares:
         assert_same(actual[region], desired[region])
-    largest = np.abs(features["relu3_1"]).max()
-    np.testing.assert_allclose(kept["relu3_1"], features["relu3_1"], rtol=0, atol=2e-6 * largest)
+    largest = np.abs(features["relu2_1"]).max()
+    np.testing.assert_allclose(kept["relu2_1"], features["relu2_1"], rtol=0, atol=2e-6 * largest)
 
 
 def test_a_batch_of_large_images_is_measured_in_strips(networks, painting, monkeypatch):
