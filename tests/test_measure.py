@@ -27,17 +27,18 @@ WORDS = [
     "--config.resolution=32",
     "--config.steps=9",
 ]
+COUNT = 160
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Sixty small pictures of three shapes."""
+    """Small pictures of two shapes, more of one than a device takes at a time."""
     folder = tmp_path_factory.mktemp("many")
     generator = np.random.default_rng(0)
-    for k in range(60):
-        shape = [(24, 36), (36, 24), (30, 30)][k % 3]
+    for k in range(COUNT):
+        shape = (36, 24) if k % 7 == 0 else (24, 36)
         pixels = generator.integers(0, 256, (*shape, 3), np.uint8) // (1 + k % 4)
-        Image.fromarray(pixels).save(folder / f"{k:02}.png")
+        Image.fromarray(pixels).save(folder / f"{k:03}.png")
     return folder
 
 
@@ -49,10 +50,14 @@ def alone(folder, tmp_path_factory):
     return workdir
 
 
+def words_of(folder, workdir):
+    """The command line of a pass."""
+    return [*WORDS, f"--config.dataset={folder}", f"--workdir={workdir}"]
+
+
 def start(folder, workdir, *words, devices=1, **options):
     """A pass in a process of its own."""
-    command = [sys.executable, "-m", "experiments.measure", *WORDS, *words]
-    command += [f"--config.dataset={folder}", f"--workdir={workdir}"]
+    command = [sys.executable, "-m", "experiments.measure", *words_of(folder, workdir), *words]
     env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=ROOT, env=env, stdout=pipe, stderr=pipe, text=True)
@@ -103,26 +108,26 @@ def assert_same(workdir, desired):
             np.testing.assert_allclose(found.spread, moments.spread, rtol=1e-6, atol=1e-6 * norm)
 
 
-def test_one_pass_leaves_a_style_that_the_other_experiments_take(alone, learn, tmp_path):
+def test_one_pass_leaves_a_style_that_the_other_experiments_take(alone, learn, command, tmp_path):
     names = sorted(path.name for path in alone.iterdir())
     assert names == ["config.json", "run.json", "skipped.csv", "style.safetensors"]
     assert (alone / "skipped.csv").read_text() == "file_name,reason\n"
     told = json.loads((alone / "run.json").read_text())
-    assert (told["status"], told["images"], told["skipped"]) == ("finished", 60, 0)
+    assert (told["status"], told["images"], told["skipped"]) == ("finished", COUNT, 0)
     _, origin = style_file.load(alone / "style.safetensors")
     assert isinstance(origin, Origin)
-    assert len(origin.images) == 60
+    assert len(origin.images) == COUNT
     given = f"--config.style={alone / 'style.safetensors'}"
     assert learn([*WORDS, "--config.steps=1", given, f"--workdir={tmp_path / 'run'}"]) == 0
-    assert finish(start(".", alone))[0] == 2  # of another dataset
+    assert command(measure, words_of(".", alone)) == 2  # of another dataset
 
 
-def test_eight_devices_and_another_order_give_the_same_style(folder, alone, tmp_path):
+def test_four_devices_and_another_order_give_the_same_style(folder, alone, tmp_path):
     other = tmp_path / "pictures"
     shutil.copytree(folder, other)
     names = np.random.default_rng(0).permutation(sorted(path.name for path in folder.iterdir()))
     (other / "metadata.csv").write_text("\n".join(["file_name", *names]))
-    assert finish(start(other, tmp_path / "run", devices=8)) == (0, "")
+    assert finish(start(other, tmp_path / "run", devices=4)) == (0, "")
     assert_same(tmp_path / "run", alone)
 
 
@@ -133,7 +138,7 @@ def test_three_processes_give_the_same_style(folder, alone, tmp_path):
     assert_same(tmp_path / "run", alone)
 
 
-def test_a_pass_stopped_in_any_way_goes_on_to_the_same_bytes(folder, alone, tmp_path):
+def test_a_pass_stopped_in_any_way_goes_on_to_the_same_bytes(folder, alone, tmp_path, command):
     workdir = tmp_path / "run"
     for name, status in (("SIGTERM", 128 + signal.SIGTERM), ("SIGKILL", -signal.SIGKILL)):
         process = start(folder, workdir, "--every=0")
@@ -144,14 +149,14 @@ def test_a_pass_stopped_in_any_way_goes_on_to_the_same_bytes(folder, alone, tmp_
         assert process.returncode == status
         assert ("stopped; to go on: python -m experiments.measure" in out) == (name == "SIGTERM")
     assert not (workdir / "style.safetensors").exists()
-    assert finish(start(folder, workdir)) == (0, "")
+    assert command(measure, words_of(folder, workdir)) == 0
     actual, desired = ((f / "style.safetensors").read_bytes() for f in (workdir, alone))
     assert actual == desired
 
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_process_that_dies_stops_the_others_and_another_number_goes_on(
-    folder, alone, tmp_path, victim
+    folder, alone, tmp_path, command, victim
 ):
     workdir = tmp_path / "run"
     processes = together(folder, workdir, 2, "--every=0")
@@ -167,18 +172,18 @@ def test_a_process_that_dies_stops_the_others_and_another_number_goes_on(
     else:
         assert status == 2
         assert f"process {victim} of 2 has died: no sign of life for 4 seconds; start all" in line
-    assert finish(start(folder, workdir)) == (0, "")
+    assert command(measure, words_of(folder, workdir)) == 0
     assert_same(workdir, alone)
 
 
 def test_pictures_that_cannot_be_read_are_listed_or_refused(folder, tmp_path, command, capsys):
     other = tmp_path / "pictures"
     shutil.copytree(folder, other)
-    (other / "07.png").write_bytes(b"no picture")
-    (other / "11.png").write_bytes(b"")
+    (other / "007.png").write_bytes(b"no picture")
+    (other / "011.png").write_bytes(b"")
     words = [*WORDS, f"--config.dataset={other}"]
     assert command(measure, [*words, f"--workdir={tmp_path / 'refused'}"]) == 2
-    assert "error: " + str(other / "07.png") + " is not a readable" in capsys.readouterr().err
+    assert "error: " + str(other / "007.png") + " is not a readable" in capsys.readouterr().err
     assert not (tmp_path / "refused" / "style.safetensors").exists()
     workdir = tmp_path / "skipped"
     assert (
@@ -186,10 +191,10 @@ def test_pictures_that_cannot_be_read_are_listed_or_refused(folder, tmp_path, co
     )
     header, *rows = csv.reader((workdir / "skipped.csv").read_text().splitlines())
     assert header == ["file_name", "reason"]
-    assert [name for name, _ in rows] == ["07.png", "11.png"]
+    assert [name for name, _ in rows] == ["007.png", "011.png"]
     assert "is not a readable image" in rows[0][1]
     _, origin = style_file.load(workdir / "style.safetensors")
-    assert len(origin.images) == 58
+    assert len(origin.images) == COUNT - 2
     assert sum(image["weight"] for image in origin.images) == pytest.approx(1)
 
 

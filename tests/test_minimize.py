@@ -230,9 +230,7 @@ def test_lbfgs_takes_the_same_path_in_other_units(loss_scale, params_scale):
 
 @pytest.mark.parametrize("solver", [LBFGS(5), Adam(0.1, 12)], ids=["lbfgs", "adam"])
 def test_minimize_reports_loss_and_terms_of_every_step(solver):
-    snapshots = [
-        (s.step, s.loss, s.values) for s in minimize(quadratic, ONES, BOWL, solver, 10)
-    ]
+    snapshots = [(s.step, s.loss, s.values) for s in minimize(quadratic, ONES, BOWL, solver, 10)]
     assert [step for step, *_ in snapshots] == list(range(1, 11))
     assert snapshots[-1][1] < snapshots[0][1]
     for _, loss, values in snapshots:
@@ -273,9 +271,7 @@ def test_minimize_names_the_step_of_a_loss_that_is_not_finite():
 def test_minimize_several_steps_at_once_is_one_by_one(solver):
     def steps_of(at_once):
         halts = {5, 6}.__contains__
-        snapshots = minimize(
-            rosenbrock, START, VALLEY, solver, 12, at_once=at_once, halts=halts
-        )
+        snapshots = minimize(rosenbrock, START, VALLEY, solver, 12, at_once=at_once, halts=halts)
         for snapshot in snapshots:
             params = None if snapshot.ahead else np.array(snapshot.params)
             yield snapshot.step, snapshot.ahead, snapshot.loss, snapshot.values, params

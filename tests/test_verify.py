@@ -17,12 +17,15 @@ from styleinv import change, compare, images, style_file
 from styleinv.record import Record
 from styleinv.style import measure
 
-SMALL = (
+ALIKE = (  # what decides of what is compiled: the same for all runs
     "--config=verify",
-    "--config.network.weights=random",
     "--config.network.convolution=direct",
     "--config.style.layers=relu1_1,relu2_1",
-    "--config.resolution=32",
+    "--config.resolution=64",
+)
+SMALL = (
+    *ALIKE,
+    "--config.network.weights=random",
     "--config.steps=2",
     "--config.seeds=0,1",
     "--config.snapshots=9",
@@ -44,11 +47,11 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
     for scene in "abcdef":
-        image = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((64, 48))
+        image = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((80, 80))
         for name, apply in FILTERS.items():
             (root / name).mkdir(exist_ok=True)
             apply(image).save(root / name / f"{scene}.png")
-    Image.fromarray(rng.integers(0, 256, (48, 48, 3), np.uint8)).save(root / "painting.png")
+    Image.fromarray(rng.integers(0, 256, (100, 80, 3), np.uint8)).save(root / "painting.png")
     return root
 
 
@@ -142,8 +145,8 @@ def test_verify_foresees_each_picture_by_the_change_in_the_other_scenes(finished
 
     def style(name, scene):
         image = images.read(folders / name / f"{scene}.png")
-        seen = images.resize(image, *images.frame(*image.shape[:2], 32))
-        return measure(network, seen, layers, resolution=32)
+        seen = images.resize(image, *images.frame(*image.shape[:2], 64))
+        return measure(network, seen, layers, resolution=64)
 
     desired = []
     for group in which["held_out"]:
@@ -300,11 +303,9 @@ def test_verify_refuses_the_same_picture_twice(command, folders, tmp_path, capsy
 
 def test_known_style_is_nearer_than_the_pictures_that_were_made_with_it(tmp_path):
     line = [
-        "--config=verify",
+        *ALIKE,
         "--config.verify.questions=known_style",
-        "--config.style.layers=relu1_1,relu2_1,relu3_1",
-        "--config.resolution=64",
-        "--config.steps=25,25",
+        "--config.steps=60",
         "--config.verify.steps=20",
         "--config.verify.counts=1,3",
         f"--workdir={tmp_path}/run",
