@@ -122,12 +122,12 @@ def test_one_pass_leaves_a_style_that_the_other_experiments_take(alone, learn, c
     assert command(measure, words_of(".", alone)) == 2  # of another dataset
 
 
-def test_four_devices_and_another_order_give_the_same_style(folder, alone, tmp_path):
+def test_eight_devices_and_another_order_give_the_same_style(folder, alone, tmp_path):
     other = tmp_path / "pictures"
     shutil.copytree(folder, other)
     names = np.random.default_rng(0).permutation(sorted(path.name for path in folder.iterdir()))
     (other / "metadata.csv").write_text("\n".join(["file_name", *names]))
-    assert finish(start(other, tmp_path / "run", devices=4)) == (0, "")
+    assert finish(start(other, tmp_path / "run", devices=8)) == (0, "")
     assert_same(tmp_path / "run", alone)
 
 
