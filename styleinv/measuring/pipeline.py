@@ -110,10 +110,11 @@ def measure_items(
 def batch_size(plan: Plan, count: int = _BATCH) -> int:
     """Images of a full batch on one device that gets so many of them.
 
-    Of few, it is a power of two: to compile for every number would take longer than to fill up.
+    Of few, it is a power of four: to compile for every number would take longer than to fill up.
     """
     full = min(_BATCH, max(1, _PIXELS // max(plan.resolutions) ** 2))
-    return min(full, 1 << max(count - 1, 0).bit_length())
+    bits = max(count - 1, 0).bit_length()
+    return min(full, 1 << bits + bits % 2)
 
 
 def _gather(
