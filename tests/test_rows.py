@@ -24,7 +24,7 @@ from styleinv.synthesize import ImageLoss
 
 network, _ = load_network(cli.parse("learn_style", ["--config=anime", sys.argv[1]]).config)
 painting = images.resize(images.read("data/anime/01.jpg"), 48, 64)
-layers = "relu1_1", "relu2_1", "relu3_1", "relu4_1"
+layers = "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"
 style = measure(network, painting, layers, resolution=48)
 term = style_term(style, layers, "gram", "fine", weight=1.0)
 problem = network, Objective({"style": term, "tv": TotalVariationTerm(jax.numpy.float32(0.3))})
@@ -54,7 +54,7 @@ def run(*words, devices):
 
 
 def test_rows_on_four_devices_go_the_way_of_one():
-    """On the real network; 48 rows of which each device has 12, and 1.5 where it is deepest."""
+    """On the real network; 48 rows of which each device has 12, and less than one of the deepest."""
     losses, shapes = json.loads(run("--config.network.split=true", devices=4))
     assert shapes == [[12, 64, 3]] * 4
     alone, split = losses[:6], losses[6:]
