@@ -54,7 +54,7 @@ def run(*words, devices):
 
 
 def test_rows_on_four_devices_go_the_way_of_one():
-    """On the real network; 48 rows of which each device has 12, and less than one of the deepest."""
+    """On the real network; of 48 rows each device has 12, and less than one of the deepest."""
     losses, shapes = json.loads(run("--config.network.split=true", devices=4))
     assert shapes == [[12, 64, 3]] * 4
     alone, split = losses[:6], losses[6:]
