@@ -1,4 +1,4 @@
-"""What LLVM is told before JAX begins. XLA reads it from the environment, and nowhere else.
+"""What XLA is told before JAX begins: it reads this from the environment, and nowhere else.
 
 What is told function by function is in `styleinv/compiler_options.py`.
 """
@@ -7,19 +7,24 @@ import importlib.util
 import os
 from importlib.metadata import entry_points
 
-# Unrolling of loops and strength reduction take a sixth of a compilation, and a step shows
-# nothing of either (docs/performance.md).
-_LEFT_OUT = "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling,-disable-lsr"
+# All for shorter compilation; a step, whose convolutions and Gram matrices are not XLA's own, is
+# as fast (docs/performance.md). LLVM leaves out the unrolling of loops and strength reduction, and
+# XLA writes what it fuses by its older generator.
+_TOLD = (
+    "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling,-disable-lsr",
+    "--xla_cpu_use_fusion_emitters=false",
+)
 
 
 def compile_quickly() -> None:
-    """Has LLVM leave out what costs more than it gains on a CPU.
+    """Has XLA leave out what costs more than it gains on a CPU.
 
     Without effect once JAX has begun, where the user says otherwise, and where an accelerator may
     be: its kernels would be told the same.
     """
     given = os.environ.get("XLA_FLAGS", "").strip()
-    says_otherwise = "xla_backend_extra_options" in given or given[:1] not in ("", "-")  # a file
+    file = given[:1] not in ("", "-")
     accelerator = entry_points(group="jax_plugins") or importlib.util.find_spec("libtpu")
-    if not says_otherwise and not accelerator:
-        os.environ["XLA_FLAGS"] = f"{given} {_LEFT_OUT}".strip()
+    if not file and not accelerator:
+        words = [word for word in _TOLD if word.partition("=")[0] not in given]
+        os.environ["XLA_FLAGS"] = " ".join([given, *words]).strip()

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.scipy.linalg import solve_triangular
 
 
@@ -85,7 +86,7 @@ class LBFGS(NamedTuple):
             return tries + 1, length, value, values, gradient.reshape(-1)
 
         search = (jnp.zeros((), jnp.int32), first, state.value, state.values, state.gradient)
-        _, length, value, values, gradient = jax.lax.while_loop(unfinished, attempt, search)
+        _, length, value, values, gradient = lax.while_loop(unfinished, attempt, search)
         # A search that never passed stays where it was, and forgets: the next is a plain descent.
         moved = ~state.started | (value <= state.value)
         stay = partial(jnp.where, moved)
@@ -121,8 +122,8 @@ class LBFGS(NamedTuple):
         u = solve_triangular(triangle, along)
         right = triangle.diagonal() * u + scale * (squared @ u - turned)
         v = solve_triangular(triangle, jnp.where(held, right, 0.0), trans=1)
-        back = (jnp.arange(self.memory) - state.count) % self.memory
-        return scale * (state.gradient - u[back] @ state.turns) + v[back] @ state.moves
+        u, v = jnp.roll(u, state.count), jnp.roll(v, state.count)  # as moves and turns are
+        return scale * (state.gradient - u @ state.turns) + v @ state.moves
 
     def _held(self, count: jax.Array) -> jax.Array:
         """pred[memory]: which places have a pair."""
@@ -130,8 +131,7 @@ class LBFGS(NamedTuple):
 
     def _in_order(self, rows: jax.Array, count: jax.Array) -> jax.Array:
         """f32[memory] of the matrices' rows, oldest pair first; zero where there is none."""
-        order = (count + jnp.arange(self.memory)) % self.memory
-        return jnp.where(self._held(count), rows[order], 0.0)
+        return jnp.where(self._held(count), jnp.roll(rows, -count), 0.0)
 
     def _remember(self, state: LBFGSState, move: jax.Array, turn: jax.Array) -> LBFGSState:
         # Rounding alone makes a curvature this small next to the lengths.
@@ -139,20 +139,22 @@ class LBFGS(NamedTuple):
         keep = state.started & (move @ turn > least)
         i = state.count % self.memory
 
+        # Not `at[i].set` and the like, which look at bounds and take as long again to compile.
         def put(matrix, row):
-            return matrix.at[i].set(jnp.where(keep, row, matrix[i]))
+            row = jnp.where(keep, row, lax.dynamic_index_in_dim(matrix, i, keepdims=False))
+            return lax.dynamic_update_index_in_dim(matrix, row, i, 0)
 
-        def extend(products, newest):
-            """By the newest pair's column; the oldest pair's row and column go."""
-            older = jnp.pad(products[1:, 1:], (0, 1))
-            return older.at[:, -1].set(newest)
+        def extend(products, row, column):
+            """By the newest pair's row and column; the oldest pair's go."""
+            rows = jnp.concatenate([products[1:, 1:], row[None, :-1]])
+            return jnp.concatenate([rows, column[:, None]], axis=1)
 
         moves, turns = put(state.moves, move), put(state.turns, turn)
         count = state.count + keep
         with_moves = self._in_order(moves @ turn, count)
         with_turns = self._in_order(turns @ turn, count)
-        crossed = extend(state.crossed, with_moves)
-        squared = extend(state.squared, with_turns).at[-1].set(with_turns)
+        crossed = extend(state.crossed, jnp.zeros(self.memory), with_moves)
+        squared = extend(state.squared, with_turns, with_turns)
         return state._replace(
             count=count,
             moves=moves,

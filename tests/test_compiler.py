@@ -1,4 +1,4 @@
-"""What LLVM is told."""
+"""What XLA is told."""
 
 import os
 import subprocess
@@ -8,17 +8,19 @@ import pytest
 
 from experiments import compiler
 
-LEFT_OUT = "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling,-disable-lsr"
+LLVM = "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling,-disable-lsr"
+OLDER = "--xla_cpu_use_fusion_emitters=false"
 DEVICES = "--xla_force_host_platform_device_count=2"
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("", LEFT_OUT),
-        (DEVICES, f"{DEVICES} {LEFT_OUT}"),
-        (LEFT_OUT, LEFT_OUT),
-        ("--xla_backend_extra_options=-o", "--xla_backend_extra_options=-o"),
+        ("", f"{LLVM} {OLDER}"),
+        (DEVICES, f"{DEVICES} {LLVM} {OLDER}"),
+        (f"{LLVM} {OLDER}", f"{LLVM} {OLDER}"),
+        ("--xla_backend_extra_options=-o", f"--xla_backend_extra_options=-o {OLDER}"),
+        ("--xla_cpu_use_fusion_emitters=true", f"--xla_cpu_use_fusion_emitters=true {LLVM}"),
         ("flags.txt", "flags.txt"),
     ],
 )
@@ -36,18 +38,21 @@ def test_compile_quickly_says_nothing_where_an_accelerator_may_be(monkeypatch):
     assert os.environ["XLA_FLAGS"] == DEVICES
 
 
-@pytest.mark.parametrize(("word", "status"), [("-disable-lsr", 0), ("-disable-nothing", 1)])
-def test_llvm_is_told_after_jax_was_imported(word, status):
-    """It ends a process that names what it does not know: so the known word is read too."""
+@pytest.mark.parametrize(
+    ("known", "word"),
+    [("lsr", "lsr"), ("lsr", "nothing"), ("emitters", "emitterz")],
+)
+def test_xla_is_told_after_jax_was_imported(known, word):
+    """It ends a process that names what it does not know: so the known words are read too."""
     program = (
         "import jax.numpy as jnp\n"
         "from experiments import compiler\n"
-        f"compiler._LEFT_OUT = compiler._LEFT_OUT.replace('-disable-lsr', '{word}')\n"
+        f"compiler._TOLD = [told.replace('{known}', '{word}') for told in compiler._TOLD]\n"
         "compiler.entry_points = lambda group: ()\n"
         "compiler.compile_quickly()\n"
         "print(jnp.arange(3) * 2)\n"
     )
     environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
-    assert ended.returncode == status
-    assert (b"[0 2 4]" in ended.stdout) == (status == 0)
+    assert (ended.returncode == 0) == (word == known)
+    assert (b"[0 2 4]" in ended.stdout) == (word == known)

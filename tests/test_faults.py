@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from PIL import Image
+from words import SMALL
 
 from experiments import cli, learn_style, measure, transfer
 from scripts.campaign.folder import differences, lost, steps_kept, unreadable
@@ -27,12 +28,8 @@ from styleinv.record import Record
 from styleinv.weights import cache as weights_cache
 
 WORDS = [
-    "--config=anime",
-    "--config.network.weights=random",
-    "--config.network.convolution=direct",
+    *SMALL,
     "--config.dataset.size=1",
-    "--config.style.layers=relu1_1",
-    "--config.resolution=32",
     "--config.steps=6,6",
     "--config.snapshots=3",
     "--config.checkpoint_every=4",

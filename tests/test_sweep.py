@@ -9,18 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from words import SMALL
 
 from experiments import sweep
 
 ROOT = Path(sweep.__file__).parents[1]
-BASE = [
-    "--config=anime",
-    "--config.network.weights=random",
-    "--config.network.convolution=direct",
-    "--config.style.layers=relu1_1",
-    "--config.resolution=32",
-    "--config.steps=3",
-]
+BASE = [*SMALL, "--config.steps=3"]
 
 
 def test_help_shows_the_grid_and_imports_nothing_heavy():

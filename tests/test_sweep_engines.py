@@ -17,19 +17,12 @@ import time
 from pathlib import Path
 
 import pytest
+from words import SMALL
 
 from experiments import sweep
 
 ROOT = Path(__file__).resolve().parents[1]
-WORDS = [
-    "--config=anime",
-    "--config.network.weights=random",
-    "--config.network.convolution=direct",
-    "--config.dataset.size=1",
-    "--config.style.layers=relu1_1",
-    "--config.resolution=32",
-    "--config.checkpoint_every=10",
-]
+WORDS = [*SMALL, "--config.dataset.size=1", "--config.checkpoint_every=10"]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 
