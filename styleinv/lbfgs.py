@@ -6,13 +6,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.scipy.linalg import solve_triangular
 
 
 class LBFGSState(NamedTuple):
-    """Curvature pairs are rows of two matrices, newest at `(count - 1) % memory`.
+    """Curvature pairs are moves and turns, differences of params and of gradients.
 
-    Their inner products are in order, those of the newest pair last; of the last `count` alone.
+    The newest is at `(count - 1) % memory`. Of their inner products rows and columns are in order,
+    those of the newest pair last. Where the inverse has no pair yet it is zero, and so nothing else
+    of that place counts.
     """
 
     count: jax.Array  # i32[], pairs seen
@@ -20,9 +21,8 @@ class LBFGSState(NamedTuple):
     value: jax.Array
     values: dict[str, jax.Array]
     gradient: jax.Array  # f32[n]
-    moves: jax.Array  # f32[memory, n], differences of params
-    turns: jax.Array  # f32[memory, n], differences of gradients
-    crossed: jax.Array  # f32[memory, memory], moves @ turns.T, where the turn is not older
+    pairs: jax.Array  # f32[2 * memory, n], a row for a move and one for its turn
+    inverse: jax.Array  # f32[memory, memory], of moves @ turns.T where the turn is not older
     squared: jax.Array  # f32[memory, memory], turns @ turns.T
 
 
@@ -56,8 +56,7 @@ class LBFGS(NamedTuple):
             jnp.zeros(()),
             values,
             jnp.zeros(n),
-            jnp.zeros((m, n)),
-            jnp.zeros((m, n)),
+            jnp.zeros((2 * m, n)),
             jnp.zeros((m, m)),
             jnp.zeros((m, m)),
         )
@@ -96,6 +95,7 @@ class LBFGS(NamedTuple):
         state = self._remember(state, move, gradient - state.gradient)
         state = state._replace(
             count=stay(state.count, 0),
+            inverse=stay(state.inverse, 0.0),
             started=jnp.ones((), bool),
             value=value,
             values=values,
@@ -110,55 +110,51 @@ class LBFGS(NamedTuple):
         triangle of S'Y, and s the scale of the initial inverse Hessian:
 
             u = R^-1 S'g,    H g = s g + S R^-T (D u + s Y'Y u - s Y'g) - s Y u
+
+        R^-1 itself is kept: a new pair adds a column to R, and that adds one to its inverse.
         """
-        crossed, squared = state.crossed, state.squared
-        held = self._held(state.count)
-        # A place without a pair has a unit diagonal and nothing beside it, and takes no part.
-        triangle = jnp.where(held[:, None] & held[None], jnp.triu(crossed), jnp.eye(self.memory))
-        along = self._in_order(state.moves @ state.gradient, state.count)
-        turned = self._in_order(state.turns @ state.gradient, state.count)
-        scale = jnp.where(held[-1], self.reach * crossed[-1, -1] / squared[-1, -1], 1.0)
+        inverse, squared, diagonal = state.inverse, state.squared, jnp.diagonal(state.inverse)
+        curved = self.reach / (diagonal[-1] * squared[-1, -1])
+        scale = jnp.where(state.count > 0, curved, 1.0)
+        along, turned = _times(state.pairs, state.gradient, state.count)
 
-        u = solve_triangular(triangle, along)
-        right = triangle.diagonal() * u + scale * (squared @ u - turned)
-        v = solve_triangular(triangle, jnp.where(held, right, 0.0), trans=1)
-        u, v = jnp.roll(u, state.count), jnp.roll(v, state.count)  # as moves and turns are
-        return scale * (state.gradient - u @ state.turns) + v @ state.moves
-
-    def _held(self, count: jax.Array) -> jax.Array:
-        """pred[memory]: which places have a pair."""
-        return jnp.arange(self.memory) >= self.memory - count
-
-    def _in_order(self, rows: jax.Array, count: jax.Array) -> jax.Array:
-        """f32[memory] of the matrices' rows, oldest pair first; zero where there is none."""
-        return jnp.where(self._held(count), jnp.roll(rows, -count), 0.0)
+        u = (inverse * along[None]).sum(1)
+        right = jnp.where(diagonal > 0, u / diagonal, 0.0)
+        right += scale * ((squared * u[None]).sum(1) - turned)
+        v = (inverse * right[:, None]).sum(0)
+        weights = jnp.roll(jnp.stack([v, -scale * u], axis=1), state.count, axis=0)
+        return scale * state.gradient + weights.reshape(-1) @ state.pairs
 
     def _remember(self, state: LBFGSState, move: jax.Array, turn: jax.Array) -> LBFGSState:
         # Rounding alone makes a curvature this small next to the lengths.
         least = 1e-6 * jnp.linalg.norm(move) * jnp.linalg.norm(turn)
         keep = state.started & (move @ turn > least)
-        i = state.count % self.memory
-
+        i = 2 * (state.count % self.memory)
         # Not `at[i].set` and the like, which look at bounds and take as long again to compile.
-        def put(matrix, row):
-            row = jnp.where(keep, row, lax.dynamic_index_in_dim(matrix, i, keepdims=False))
-            return lax.dynamic_update_index_in_dim(matrix, row, i, 0)
+        pair = jnp.where(keep, jnp.stack([move, turn]), lax.dynamic_slice_in_dim(state.pairs, i, 2))
+        pairs = lax.dynamic_update_slice_in_dim(state.pairs, pair, i, 0)
+        count = state.count + keep
+        with_moves, with_turns = _times(pairs, turn, count)
 
         def extend(products, row, column):
-            """By the newest pair's row and column; the oldest pair's go."""
-            rows = jnp.concatenate([products[1:, 1:], row[None, :-1]])
-            return jnp.concatenate([rows, column[:, None]], axis=1)
+            """By the newest pair's row, without its last, and column; the oldest pair's go."""
+            rows = jnp.concatenate([products[1:, 1:], row[None]])
+            extended = jnp.concatenate([rows, column[:, None]], axis=1)
+            return jnp.where(keep, extended, products)
 
-        moves, turns = put(state.moves, move), put(state.turns, turn)
-        count = state.count + keep
-        with_moves = self._in_order(moves @ turn, count)
-        with_turns = self._in_order(turns @ turn, count)
-        crossed = extend(state.crossed, jnp.zeros(self.memory), with_moves)
-        squared = extend(state.squared, with_turns, with_turns)
+        # [[R, r], [0, d]] has the inverse [[R^-1, -R^-1 r / d], [0, 1 / d]].
+        above = (state.inverse[1:, 1:] * with_moves[None, :-1]).sum(1)
+        column = jnp.append(above, -1.0) / -with_moves[-1]
         return state._replace(
             count=count,
-            moves=moves,
-            turns=turns,
-            crossed=jnp.where(keep, crossed, state.crossed),
-            squared=jnp.where(keep, squared, state.squared),
+            pairs=pairs,
+            inverse=extend(state.inverse, jnp.zeros(self.memory - 1), column),
+            squared=extend(state.squared, with_turns[:-1], with_turns),
         )
+
+
+def _times(pairs: jax.Array, vector: jax.Array, count: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """f32[memory] each: moves and turns times f32[n], those of the newest pair last."""
+    products = (pairs @ vector).reshape(-1, 2)
+    moves, turns = jnp.roll(products, -count, axis=0).T
+    return moves, turns

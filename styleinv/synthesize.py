@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleinv import blocks, images
+from styleinv.errors import InputError
 from styleinv.minimize import Snapshot, Solver, Step, minimize, shapes_of
 from styleinv.objective import Objective
 from styleinv.parameters import Parameters
@@ -129,6 +130,9 @@ def synthesize(
         halts: steps over all stages -> whether the frame's image or position will be asked for.
         step: see `minimize`.
         resume: the position to go on from; bit for bit what an undisturbed run would do.
+
+    Raises:
+        InputError: if the position is of other parameters or another solver.
     """
     # A step of one's own may have the image's rows on several devices.
     loss = ImageLoss(parameters.decode, rematerialize, precision, strips=step is None)
@@ -178,6 +182,11 @@ def _restore(
     loss: ImageLoss, params: jax.Array, problem: Any, solver: Solver, position: Position
 ) -> tuple[jax.Array, tuple[int, Any]]:
     _, values = shapes_of(loss, params, problem)
-    like = jax.tree.structure((params, jax.eval_shape(solver.init, params, values)))
-    params, state = jax.tree.unflatten(like, [jnp.asarray(leaf) for leaf in position.leaves])
+    like, structure = jax.tree.flatten((params, jax.eval_shape(solver.init, params, values)))
+    if [leaf.shape for leaf in like] != [leaf.shape for leaf in position.leaves]:
+        raise InputError(
+            "the checkpoint to go on from is of another version of the program: use that one, or "
+            "begin anew in another --workdir"
+        )
+    params, state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in position.leaves])
     return params, (position.step, state)

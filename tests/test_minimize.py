@@ -92,7 +92,7 @@ def test_lbfgs_first_step_only_evaluates_the_start():
 
 def test_lbfgs_takes_memory_for_no_more_than_it_is_told():
     snapshot = last(minimize(rosenbrock, START, VALLEY, LBFGS(5), 20))
-    assert snapshot.state.moves.shape == snapshot.state.turns.shape == (5, 10)
+    assert snapshot.state.pairs.shape == (10, 10)
 
 
 times_inverse_hessian = jax.jit(LBFGS(5)._times_inverse_hessian)
@@ -130,7 +130,7 @@ def test_lbfgs_leaves_out_a_pair_of_negative_curvature():
         return value, {"whole": value}
 
     found = last(minimize(double_well, jnp.array([0.01, -0.02]), jnp.float32(1), LBFGS(5), 30))
-    assert np.all(np.diagonal(found.state.crossed)[-int(found.state.count) :] > 0)
+    assert np.all(np.diagonal(found.state.inverse)[-int(found.state.count) :] > 0)
     np.testing.assert_allclose(found.params, [1, -1], atol=1e-3)
 
 
@@ -166,7 +166,7 @@ def two_loops(state, memory, reach):
     """Nocedal & Wright 2006, algorithm 7.4, in float64."""
     g = np.float64(state.gradient)
     order = [i % memory for i in range(max(0, int(state.count) - memory), int(state.count))]
-    pairs = [(np.float64(state.moves[i]), np.float64(state.turns[i])) for i in order]
+    pairs = [np.float64(state.pairs[2 * i : 2 * i + 2]) for i in order]
     q, alphas = g.copy(), []
     for move, turn in reversed(pairs):
         alphas.append(move @ q / (move @ turn))
@@ -204,9 +204,8 @@ def in_units_of(loss_scale, params_scale):
         value=state.value * loss_scale,
         values={"whole": state.value * loss_scale},
         gradient=state.gradient * loss_scale / params_scale,
-        moves=state.moves * params_scale,
-        turns=state.turns * loss_scale / params_scale,
-        crossed=state.crossed * loss_scale,
+        pairs=state.pairs * np.float32([[params_scale], [loss_scale / params_scale]] * 5),
+        inverse=state.inverse / loss_scale,
         squared=state.squared * (loss_scale / params_scale) ** 2,
     )
     problem = VALLEY, np.float32(loss_scale), np.float32(params_scale)

@@ -217,11 +217,13 @@ def test_carried_pairs_are_pairs_of_the_finer_picture_and_lead_down(name):
     state = solver.init(jnp.zeros(TARGET.shape), {"far": jnp.zeros(())})
     held = int(state.count)
     assert held == 4
-    np.testing.assert_allclose(state.crossed, state.moves @ state.turns.T, rtol=1e-4, atol=1e-8)
-    np.testing.assert_allclose(state.squared, state.turns @ state.turns.T, rtol=1e-4, atol=1e-8)
+    moves, turns = np.float64(state.pairs[::2]), np.float64(state.pairs[1::2])
+    desired = np.linalg.inv(np.triu(moves @ turns.T))
+    np.testing.assert_allclose(state.inverse, desired, rtol=1e-4, atol=1e-5 * desired.max())
+    np.testing.assert_allclose(state.squared, turns @ turns.T, rtol=1e-4, atol=1e-8)
     # The newest stays the newest. A finer move has four times the pixels, and a turn a quarter of
     # the value at each, so that their product is about the same; less what no longer fits.
-    assert 0.6 < state.crossed[-1, -1] / old.crossed[-1, -1] < 1.2
+    assert 0.6 < old.inverse[-1, -1] / state.inverse[-1, -1] < 1.2
     found = losses(PARAMETERS[name], solver)
     assert all(after[0] <= before[0] for before, after in pairwise(found))
     assert found[-1][0] < 0.2 * found[0][0]
@@ -229,9 +231,9 @@ def test_carried_pairs_are_pairs_of_the_finer_picture_and_lead_down(name):
 
 def test_carried_pairs_leave_out_what_is_none():
     old, solver = carry("pixels")
-    turns = old.turns.at[1].multiply(-1)  # negative curvature
-    solver = Carried(solver.solver, 0, Earlier(old._replace(turns=turns), (8, 6, 3)))
+    pairs = old.pairs.at[3].multiply(-1)  # of the second turn: negative curvature
+    solver = Carried(solver.solver, 0, Earlier(old._replace(pairs=pairs), (8, 6, 3)))
     state = solver.init(jnp.zeros(TARGET.shape), {"far": jnp.zeros(())})
     assert state.count == 3
-    assert not state.moves[3].any()
-    assert (jnp.diagonal(state.crossed)[-3:] > 0).all()
+    assert not state.pairs[6:].any()
+    assert (jnp.diagonal(state.inverse)[-3:] > 0).all()

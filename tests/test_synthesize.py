@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from styleinv import images, minimize, style
+from styleinv.errors import InputError
 from styleinv.lbfgs import LBFGS
 from styleinv.minimize import Adam
 from styleinv.objective import Objective, TotalVariationTerm, style_term
@@ -123,6 +124,12 @@ def test_synthesize_resumes_from_any_position_bit_for_bit(problem, solver_for):
             assert (frame.snapshot.loss, frame.snapshot.values) == (loss, values)
         if rest:
             np.testing.assert_equal(rest[-1].position.leaves, desired[-1][0].leaves)
+
+
+def test_synthesize_refuses_a_position_of_another_solver(problem):
+    position = next(run(problem({1: 1.0}), lambda steps: LBFGS(3))).position
+    with pytest.raises(InputError, match="another version of the program"):
+        next(run(problem({1: 1.0}), lambda steps: LBFGS(4), resume=position))
 
 
 def test_synthesize_several_steps_at_once_is_one_by_one(problem):

@@ -128,9 +128,8 @@ class Carried:
         if self.earlier is None:
             return state
         old, shape = self.earlier
-        pairs = old.count, old.moves, old.turns
-        names = "count", "moves", "turns", "crossed", "squared"
-        found = _carry(*pairs, shape, params.shape, self.exponent)
+        names = "count", "pairs", "inverse", "squared"
+        found = _carry(old.count, old.pairs, shape, params.shape, self.exponent)
         return state._replace(**dict(zip(names, found, strict=True)))
 
     def step(self, evaluate, params, state):
@@ -140,13 +139,13 @@ class Carried:
 @partial(jax.jit, static_argnames=("old", "new", "exponent"))
 def _carry(
     count: jax.Array,
-    moves: jax.Array,
-    turns: jax.Array,
+    pairs: jax.Array,
     old: tuple[int, ...],
     new: tuple[int, ...],
     exponent: int,
 ) -> tuple[jax.Array, ...]:
-    """(count, moves, turns, crossed, squared) of an `LBFGSState` in the new shape."""
+    """(count, pairs, inverse, squared) of an `LBFGSState` in the new shape."""
+    moves, turns = pairs[::2], pairs[1::2]
     memory = len(moves)
     # An image's values stay what they are; each pixel's share of a gradient falls as their number
     # grows. Waves are a linear map of pixels, W: a move is W times that of the pixels, a gradient
@@ -165,9 +164,13 @@ def _carry(
 
     moves, turns, count = kept(moves), kept(turns), held.sum()
     with jax.default_matmul_precision("highest"):
-        products = moves @ turns.T, turns @ turns.T
-    newest_last = (jnp.roll(each, memory - count, (0, 1)) for each in products)
-    return count.astype(jnp.int32), moves, turns, *newest_last
+        crossed, squared = moves @ turns.T, turns @ turns.T
+    both = inside[:, None] & inside[None]
+    triangle = jnp.where(both, jnp.triu(crossed), jnp.eye(memory))
+    inverse = jnp.where(both, jnp.linalg.inv(triangle), 0.0)
+    newest_last = (jnp.roll(each, memory - count, (0, 1)) for each in (inverse, squared))
+    pairs = jnp.stack([moves, turns], axis=1).reshape(2 * memory, -1)
+    return count.astype(jnp.int32), pairs, *newest_last
 
 
 def _resize(
