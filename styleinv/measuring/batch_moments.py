@@ -142,9 +142,11 @@ def _moments(features: jax.Array, counted: Counted) -> Found:
     # Of all positions alike, the products are divided instead: that saves a pass over the features.
     # Unlike shares go in before, so that sums of large features cannot overflow.
     scaled, per = (x, 1 / size) if positions is None else (x * roots[:, :, None], 1.0)
-    each = 1 / size if positions is None else positions[:, :, :, None]
     # Rows first, then their sums: one long float32 sum loses digits.
-    means = (features * each).sum(2).sum(1)
+    if positions is None:
+        means = features.mean(2).mean(1)
+    else:
+        means = (features * positions[:, :, :, None]).sum(2).sum(1)
     if size >= channels:
         return _sum(means, per * gram(scaled), weights)
     # A Gram matrix need not be known for its norm: that of the positions' inner products is equal.
