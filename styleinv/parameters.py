@@ -4,12 +4,12 @@ init(image f32[h, w, 3] in [0, 1]) -> params;  decode(params) -> image
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.fft import dctn, idctn
 
 _MARGIN = 1 / 512  # half of an 8-bit level: black and white stay within reach of a gradient
 
@@ -40,13 +40,24 @@ def weigh(image: jax.Array, exponent: float) -> jax.Array:
     """Each frequency f of each channel times ((f + knee) / (neutral + knee)) ** exponent.
 
     Waves are cosines: the picture goes on as in a mirror. With the periodic ones of a Fourier
-    transform, what happens at one border would be felt at the opposite one.
+    transform, what happens at one border would be felt at the opposite one. Products with all
+    waves are several times as fast as XLA's fast transforms of pictures.
     """
     height, width, _ = image.shape
     y, x = np.arange(height) / (2 * height), np.arange(width) / (2 * width)  # cycles per pixel
     gain = ((np.hypot(y[:, None], x[None]) + _KNEE) / (_NEUTRAL + _KNEE)) ** exponent
-    waves = dctn(image, axes=(0, 1), norm="ortho") * gain[..., None].astype(np.float32)
-    return idctn(waves, axes=(0, 1), norm="ortho")
+    down, across = _cosines(height), _cosines(width)
+    product = partial(jnp.einsum, precision="highest")
+    waves = product("uh,hwc,vw->uvc", down, image, across) * np.float32(gain)[:, :, None]
+    return product("uh,uvc,vw->hwc", down, waves, across)
+
+
+def _cosines(size: int) -> np.ndarray:
+    """f32[size, size]: a row for each wave, of norm 1; the type-II discrete cosine transform."""
+    number, place = np.arange(size)[:, None], np.arange(size)[None] + 0.5
+    waves = np.cos(np.pi * number * place / size) * (2 / size) ** 0.5
+    waves[0] = size**-0.5
+    return np.float32(waves)
 
 
 @jax.jit
