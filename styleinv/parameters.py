@@ -48,7 +48,7 @@ def weigh(image: jax.Array, exponent: float) -> jax.Array:
     gain = ((np.hypot(y[:, None], x[None]) + _KNEE) / (_NEUTRAL + _KNEE)) ** exponent
     down, across = _cosines(height), _cosines(width)
     product = partial(jnp.einsum, precision="highest")
-    waves = product("uh,hwc,vw->uvc", down, image, across) * np.float32(gain)[:, :, None]
+    waves = product("uh,hwc,vw->uvc", down, image, across) * gain[:, :, None].astype(np.float32)
     return product("uh,uvc,vw->hwc", down, waves, across)
 
 
@@ -57,7 +57,7 @@ def _cosines(size: int) -> np.ndarray:
     number, place = np.arange(size)[:, None], np.arange(size)[None] + 0.5
     waves = np.cos(np.pi * number * place / size) * (2 / size) ** 0.5
     waves[0] = size**-0.5
-    return np.float32(waves)
+    return waves.astype(np.float32)
 
 
 @jax.jit
