@@ -55,6 +55,13 @@ def network(default_weights):
 
 
 @pytest.fixture(scope="session")
+def shallow(default_weights):
+    """The real VGG19 up to relu2_1; the convolutions are those that compile fastest."""
+    w = default_weights
+    return VGG(w.kernels, w.biases, w.matrix, w.offset, deepest="relu2_1", convolution="direct")
+
+
+@pytest.fixture(scope="session")
 def painting():
     """A function: number 1 .. 12, height, width -> f32[height, width, 3] of the demo dataset."""
 

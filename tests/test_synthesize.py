@@ -12,17 +12,9 @@ from styleinv.minimize import Adam
 from styleinv.objective import Objective, TotalVariationTerm, style_term
 from styleinv.parameters import PARAMETERS
 from styleinv.synthesize import Position, Stage, synthesize
-from styleinv.vgg import VGG
 
 LAYERS = ("relu1_1", "relu2_1")
 STAGES = (Stage(16, 3), Stage(32, 4))
-
-
-@pytest.fixture(scope="module")
-def shallow(default_weights):
-    """The real VGG19 up to relu2_1; the convolutions are those that compile fastest."""
-    w = default_weights
-    return VGG(w.kernels, w.biases, w.matrix, w.offset, deepest="relu2_1", convolution="direct")
 
 
 def noise(seed):

@@ -13,18 +13,10 @@ from styleinv.parameters import PARAMETERS
 from styleinv.style import measure
 from styleinv.synthesize import ImageLoss
 from styleinv.together import Together, _batch
-from styleinv.vgg import VGG
 
 LAYERS = ("relu1_1", "relu2_1")
 PIXELS = PARAMETERS["pixels"]
 LOSS = ImageLoss(PIXELS.decode)
-
-
-@pytest.fixture(scope="module")
-def shallow(default_weights):
-    """The real VGG19 up to relu2_1; the convolutions are those that compile fastest."""
-    w = default_weights
-    return VGG(w.kernels, w.biases, w.matrix, w.offset, deepest="relu2_1", convolution="direct")
 
 
 @pytest.fixture
