@@ -51,7 +51,9 @@ def draw(
         above.append(_draw_layers(axes[1], own, layers, font, height))
     _place(axes, above, (width, height), font, named=bool(layers))
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    # Packed harder, it would be a fifth smaller and take half as long again to draw.
+    packing = {"compress_level": 1}
+    figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs=packing)
     return buffer.getvalue()
 
 
