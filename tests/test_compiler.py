@@ -39,10 +39,10 @@ def test_compile_quickly_says_nothing_where_an_accelerator_may_be(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("known", "word"),
-    [("lsr", "lsr"), ("lsr", "nothing"), ("emitters", "emitterz")],
+    ("known", "word", "status"),
+    [("lsr", "lsr", 0), ("lsr", "nothing", 1), ("emitters", "emitterz", 1)],
 )
-def test_xla_is_told_after_jax_was_imported(known, word):
+def test_xla_is_told_after_jax_was_imported(known, word, status):
     """It ends a process that names what it does not know: so the known words are read too."""
     program = (
         "import jax.numpy as jnp\n"
@@ -54,5 +54,5 @@ def test_xla_is_told_after_jax_was_imported(known, word):
     )
     environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
-    assert (ended.returncode == 0) == (word == known)
-    assert (b"[0 2 4]" in ended.stdout) == (word == known)
+    assert ended.returncode == status
+    assert (b"[0 2 4]" in ended.stdout) == (status == 0)
