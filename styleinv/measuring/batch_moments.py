@@ -134,18 +134,16 @@ def _moments(features: jax.Array, counted: Counted) -> Found:
     batch, height, width, channels = features.shape
     weights, positions = counted
     size = height * width
-    if positions is None:
-        roots = jnp.full((batch, size), size**-0.5)
-    else:
-        roots = jnp.sqrt(positions.reshape(batch, size))
     x = features.reshape(batch, size, channels)
-    # Of all positions alike, the products are divided instead: that saves a pass over the features.
-    # Unlike shares go in before, so that sums of large features cannot overflow.
-    scaled, per = (x, 1 / size) if positions is None else (x * roots[:, :, None], 1.0)
-    # Rows first, then their sums: one long float32 sum loses digits.
+    # Of all positions alike, sums and products are divided instead: that saves passes over the
+    # features. Unlike shares go in before, so that sums of large features cannot overflow.
+    # For means rows first, then their sums: one long float32 sum loses digits.
     if positions is None:
+        roots, scaled, per = jnp.full((batch, size), size**-0.5), x, 1 / size
         means = features.mean(2).mean(1)
     else:
+        roots = jnp.sqrt(positions.reshape(batch, size))
+        scaled, per = x * roots[:, :, None], 1.0
         means = (features * positions[:, :, :, None]).sum(2).sum(1)
     if size >= channels:
         return _sum(means, per * gram(scaled), weights)
