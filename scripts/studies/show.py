@@ -3,7 +3,6 @@
 {"what": ..., "resolution": ..., "limit": seconds, "rows": [{"variant", "seconds", "loss", ...}]}
 """
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from itertools import cycle, product
@@ -18,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from styleinv.errors import InputError
 from styleinv.images import read_bytes
-from styleinv.pages.curves import FAINT, INK, SOFT, label_ends
+from styleinv.pages.curves import FAINT, INK, SOFT, as_png, label_ends
 
 Study = Mapping[str, Any]
 
@@ -106,9 +105,7 @@ def plot(studies: Sequence[Study]) -> bytes:
     looks = _looks([name for name in names if name != "default"])
     for ax, study in zip(panels, studies, strict=True):
         _draw(ax, study, looks)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return as_png(figure)
 
 
 def _draw(ax: Axes, study: Study, looks: Mapping[str, Mapping[str, Any]]) -> None:

@@ -3,7 +3,6 @@
 Distance from the known style over the number of pictures, both logarithmic, -> PNG.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from math import log10
 from typing import Any
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from styleinv.pages.curves import FAINT, INK, SOFT
+from styleinv.pages.curves import FAINT, INK, SOFT, as_png
 
 LEARNED, STATISTICS, MEAN, SINGLE = "#0072B2", "#56B4E9", "#D55E00", "#8a857c"
 
@@ -73,9 +72,7 @@ def draw(
         (totals["floor"][0], "learned from S itself", LEARNED),
     ]
     _name_ends(ax, right, ends, font, figure.get_figheight(), narrow)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return as_png(figure)
 
 
 def _axes(ax: Axes, counts: Sequence[int], font: float) -> None:
