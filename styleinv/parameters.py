@@ -41,7 +41,7 @@ def weigh(image: jax.Array, exponent: float) -> jax.Array:
 
     Waves are cosines: the picture goes on as in a mirror. With the periodic ones of a Fourier
     transform, what happens at one border would be felt at the opposite one. Products with all
-    waves are several times as fast as XLA's fast transforms of pictures.
+    waves take less time than XLA's fast transforms up to 2048 px (docs/performance.md).
     """
     height, width, _ = image.shape
     y, x = np.arange(height) / (2 * height), np.arange(width) / (2 * width)  # cycles per pixel
