@@ -28,6 +28,9 @@ from styleinv.tensorboard import Events
 
 LOG = logging.getLogger("styleinv")
 _APART = "apart"  # the folder of pictures that are worked on at the same time
+_FORMAT = (
+    2  # of checkpoints: another one where parameters, or a solver's state, mean something else
+)
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow")
 
 
@@ -230,7 +233,8 @@ class Record:
             number: steps done over all pictures, rising.
             picture: the index of the picture in work.
         """
-        meta = {"picture": picture, "stage": position.stage, "step": position.step}
+        meta = {"format": _FORMAT, "picture": picture}
+        meta |= {"stage": position.stage, "step": position.step}
         files.sync(self.folder / "metrics.jsonl")  # its lines are never fewer than the steps kept
         self._checkpoints.save(Checkpoint(number, position.leaves, meta))
         self._status("interrupted")  # true if the next thing that happens is a kill
@@ -255,6 +259,11 @@ class Record:
                 "checkpoint %d of %s is damaged: going on from %d",
                 damaged[0], self.folder, last.number,
             )  # fmt: skip
+        if last and last.meta.get("format") != _FORMAT:
+            raise InputError(
+                f"{self.folder} is a run of another version of the program: go on with that one, "
+                "or begin anew in another --workdir"
+            )
         return last
 
     def _open_metrics(self):

@@ -61,7 +61,7 @@ def test_a_second_process_in_the_same_shapes_compiles_only_what_is_damaged(run, 
     ]
     first, _ = run(RUN, *words, "--config.seeds=0", f"--workdir={tmp_path / 'first'}")
     assert first.compiled > 5
-    (entry,) = (tmp_path / "cache" / "compiled").glob("jit__sigmoid_init-*-cache")
+    (entry,) = (tmp_path / "cache" / "compiled").glob("jit__sine_init-*-cache")
     os.truncate(entry, 100)
     second, log = run(RUN, *words, "--config.seeds=1", f"--workdir={tmp_path / 'second'}")
     assert second == Count(1, first.compiled + first.read - 1)

@@ -14,7 +14,7 @@ import pytest
 import safetensors.numpy
 
 from scripts.campaign.instants import watched
-from styleinv import images
+from styleinv import images, record
 from styleinv.record import Record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -151,6 +151,23 @@ def test_learn_style_interrupted_says_how_to_go_on_and_does(
     at_step({})
     assert learn([*CONFIG, f"--workdir={folder}"]) == 0
     assert_same_run(folder, undisturbed)
+
+
+def test_learn_style_refuses_a_run_of_another_version(
+    learn, at_step, monkeypatch, tmp_path, capsys
+):
+    """Whose numbers it would read as another picture; they are as many."""
+    folder, words = tmp_path / "run", [*CONFIG, f"--workdir={tmp_path / 'run'}"]
+    monkeypatch.setattr(record, "_FORMAT", record._FORMAT - 1)
+    at_step({23: partial(os.kill, os.getpid(), signal.SIGINT)})
+    assert learn(words) == 130
+    monkeypatch.undo()
+    before = contents(folder)
+    capsys.readouterr()
+    assert learn(words) == 2
+    (line,) = [k for k in capsys.readouterr().err.splitlines() if k.startswith("error: ")]
+    assert line.startswith(f"error: {folder} is a run of another version of the program: ")
+    assert contents(folder) == before
 
 
 def test_learn_style_several_steps_at_once_is_the_same_run(undisturbed, learn, at_step, tmp_path):

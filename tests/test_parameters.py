@@ -57,7 +57,7 @@ def test_waves_make_a_step_along_the_gradient_as_smooth_as_they_say(height, widt
     y, x = np.arange(height) / (2 * height), np.arange(width) / (2 * width)
     gain = ((0.25 + 0.08) / (np.hypot(y[:, None], x[None]) + 0.08)) ** 2
     actual, waves = (scipy.fft.dctn(np.float64(z), axes=(0, 1), norm="ortho") for z in (step, dot))
-    desired = waves * gain[..., None] / 16  # a sigmoid's slope is a quarter here
+    desired = waves * gain[..., None] / 16  # a pixel's slope is a quarter here
     np.testing.assert_allclose(actual, desired, atol=1e-4 * np.abs(desired).max())
 
 

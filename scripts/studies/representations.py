@@ -33,7 +33,7 @@ def _pyramid_init(image: jax.Array) -> jax.Array:
 
 @jax.jit
 def _pyramid_decode(params: jax.Array) -> jax.Array:
-    """The sigmoid of the sum of levels, each half the one before and enlarged without weights.
+    """The picture of the sum of levels, each half the one before and enlarged without weights.
 
     Like a mipmap, an array holds them all: the finest level at the left, f32[h, w, 3], and the
     others below each other in a column at its right, as many as there is room for.
