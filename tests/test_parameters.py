@@ -79,3 +79,16 @@ def test_parameters_can_fit_a_real_picture(name, painting):
     gray = np.full(picture.shape, 0.5, np.float32)
     *_, last = minimize(loss, init(gray), picture, LBFGS(10), 60)
     assert np.abs(np.asarray(decode(last.params)) - picture).max() < 0.02
+
+
+def test_black_becomes_white_within_thirty_steps():
+    """Of a sigmoid, whose slope is nearly gone in both, it takes twice as many."""
+    init, decode = PARAMETERS["pixels"]
+    y, x = np.mgrid[:24, :32]
+    picture = np.repeat(np.float32((x // 4 + y // 4) % 3 / 2)[:, :, None], 3, axis=2)
+
+    def loss(params, problem):
+        return ((decode(params) - problem) ** 2).mean(), {}
+
+    *_, last = minimize(loss, init(1 - picture), picture, LBFGS(10), 31)
+    assert np.abs(np.asarray(decode(last.params)) - picture).max() < 0.01

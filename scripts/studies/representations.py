@@ -24,6 +24,21 @@ def _decorrelated(base: Parameters) -> Parameters:
     )
 
 
+def _sigmoids(exponent: int) -> Parameters:
+    """Pixels with black and white infinitely far off; weighed as waves are by 1, not by 0."""
+    nearest = 1 / 512  # half of an 8-bit level
+
+    def init(image):
+        inside = jnp.clip(image, nearest, 1 - nearest)
+        logits = jnp.log(inside) - jnp.log1p(-inside)
+        return parameters.weigh(logits, exponent) if exponent else logits
+
+    def decode(params):
+        return jax.nn.sigmoid(parameters.weigh(params, -exponent) if exponent else params)
+
+    return Parameters(jax.jit(init), jax.jit(decode))
+
+
 @jax.jit
 def _pyramid_init(image: jax.Array) -> jax.Array:
     # All in the finest level: how a start is divided makes no difference to where gradients lead.
@@ -51,5 +66,7 @@ def _pyramid_decode(params: jax.Array) -> jax.Array:
 PARAMETERS = parameters.PARAMETERS | {
     "decorrelated pixels": _decorrelated(parameters.PARAMETERS["pixels"]),
     "decorrelated waves": _decorrelated(parameters.PARAMETERS["waves"]),
+    "sigmoid pixels": _sigmoids(0),
+    "sigmoid waves": _sigmoids(1),
     "pyramid": Parameters(_pyramid_init, _pyramid_decode),
 }

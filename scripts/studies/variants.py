@@ -55,6 +55,7 @@ def _learn(config: Config) -> tuple[Variant, ...]:
         to(name="half the coarse steps", coarse=tuple(n // 2 for n in default.coarse)),
         to(name="no coarse stage", coarse=()),
         to(name="waves", parameters="waves"),
+        to(name="sigmoids", parameters="sigmoid pixels"),
         to(name="Adam cosine", solver=_adam(rate, decays=True)),
         to(name="Adam constant", solver=_adam(rate, decays=False)),
         to(name="strong Wolfe", solver=lambda steps: StrongWolfe(memory)),
@@ -72,6 +73,7 @@ def _transfer(config: Config) -> tuple[Variant, ...]:
     return (
         default,
         to(name="pixels", parameters="pixels"),
+        to(name="sigmoids", parameters="sigmoid waves"),
         to(name="memory 50", solver=_lbfgs(50)),
         to(name="no coarse stage", coarse=()),
         to(name="twice the coarse steps", coarse=tuple(2 * n for n in default.coarse)),
