@@ -28,9 +28,8 @@ from styleinv.tensorboard import Events
 
 LOG = logging.getLogger("styleinv")
 _APART = "apart"  # the folder of pictures that are worked on at the same time
-_FORMAT = (
-    2  # of checkpoints: another one where parameters, or a solver's state, mean something else
-)
+# Of checkpoints: another one where parameters, or what a solver keeps, mean something else.
+_FORMAT = 2
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow")
 
 
