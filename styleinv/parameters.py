@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_MARGIN = 1 / 512  # half of an 8-bit level: black and white stay within reach of a gradient
+MARGIN = 1 / 512  # half of an 8-bit level: black and white stay within reach of a gradient
 
 
 class Parameters(NamedTuple):
@@ -23,7 +23,7 @@ class Parameters(NamedTuple):
 
 @jax.jit
 def _sine_init(image: jax.Array) -> jax.Array:
-    inside = jnp.clip(image, _MARGIN, 1 - _MARGIN)
+    inside = jnp.clip(image, MARGIN, 1 - MARGIN)
     return 2 * jnp.arcsin(2 * inside - 1)
 
 
@@ -60,23 +60,26 @@ def _cosines(size: int) -> np.ndarray:
     return waves.astype(np.float32)
 
 
-@jax.jit
-def _waves_init(image: jax.Array) -> jax.Array:
-    return weigh(_sine_init(image), 1)
+def waves(pixels: Parameters) -> Parameters:
+    """The same with long waves made large and short ones small, about one over their frequency.
+
+    Every picture is still as reachable, but a step along the gradient is a smoother one, and L-BFGS
+    needs a third fewer evaluations from a photograph (docs/performance.md).
+    """
+
+    @jax.jit
+    def waves_init(image: jax.Array) -> jax.Array:
+        return weigh(pixels.init(image), 1)
+
+    @jax.jit
+    def waves_decode(params: jax.Array) -> jax.Array:
+        return pixels.decode(weigh(params, -1))
+
+    return Parameters(waves_init, waves_decode)
 
 
-@jax.jit
-def _waves_decode(params: jax.Array) -> jax.Array:
-    return _sine_decode(weigh(params, -1))
-
-
-PARAMETERS = {
-    # Pixels that cannot leave [0, 1]: nothing is clipped when the picture is saved. Black and white
-    # are a finite way off, as they are not by a sigmoid, which takes half as many steps again where
-    # a style has much of them (docs/performance.md).
-    "pixels": Parameters(_sine_init, _sine_decode),
-    # The same with long waves made large and short ones small, about one over their frequency.
-    # Every picture is still as reachable, but a step along the gradient is a smoother one, and
-    # L-BFGS needs a third fewer evaluations from a photograph (docs/performance.md).
-    "waves": Parameters(_waves_init, _waves_decode),
-}
+# Pixels that cannot leave [0, 1]: nothing is clipped when the picture is saved. Black and white are
+# a finite way off, as they are not by a sigmoid, which takes half as many steps again where a style
+# has much of them (docs/performance.md).
+_PIXELS = Parameters(_sine_init, _sine_decode)
+PARAMETERS = {"pixels": _PIXELS, "waves": waves(_PIXELS)}

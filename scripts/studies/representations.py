@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleinv import parameters
-from styleinv.parameters import Parameters
+from styleinv.parameters import MARGIN, Parameters
 
 # Lucid's square root of the covariance of ImageNet's colors (lucid/optvis/param/color.py), divided
 # by the length of its longest column, as there. A column is an axis: light, then opponent colors.
@@ -24,19 +24,14 @@ def _decorrelated(base: Parameters) -> Parameters:
     )
 
 
-def _sigmoids(exponent: int) -> Parameters:
-    """Pixels with black and white infinitely far off; weighed as waves are by 1, not by 0."""
-    nearest = 1 / 512  # half of an 8-bit level
+@jax.jit
+def _sigmoid_init(image: jax.Array) -> jax.Array:
+    inside = jnp.clip(image, MARGIN, 1 - MARGIN)
+    return jnp.log(inside) - jnp.log1p(-inside)
 
-    def init(image):
-        inside = jnp.clip(image, nearest, 1 - nearest)
-        logits = jnp.log(inside) - jnp.log1p(-inside)
-        return parameters.weigh(logits, exponent) if exponent else logits
 
-    def decode(params):
-        return jax.nn.sigmoid(parameters.weigh(params, -exponent) if exponent else params)
-
-    return Parameters(jax.jit(init), jax.jit(decode))
+# Pixels with black and white infinitely far off.
+_SIGMOIDS = Parameters(_sigmoid_init, jax.jit(jax.nn.sigmoid))
 
 
 @jax.jit
@@ -66,7 +61,7 @@ def _pyramid_decode(params: jax.Array) -> jax.Array:
 PARAMETERS = parameters.PARAMETERS | {
     "decorrelated pixels": _decorrelated(parameters.PARAMETERS["pixels"]),
     "decorrelated waves": _decorrelated(parameters.PARAMETERS["waves"]),
-    "sigmoid pixels": _sigmoids(0),
-    "sigmoid waves": _sigmoids(1),
+    "sigmoid pixels": _SIGMOIDS,
+    "sigmoid waves": parameters.waves(_SIGMOIDS),
     "pyramid": Parameters(_pyramid_init, _pyramid_decode),
 }
