@@ -68,27 +68,26 @@ def test_waves_do_not_carry_a_step_from_one_border_to_the_opposite():
     assert np.abs(step[:, 16:]).max() < 0.01 * step[12, 0, 0]
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_parameters_can_fit_a_real_picture(name, painting):
+def farthest(name, start, picture, steps):
+    """Of any pixel from the picture's, after so many steps towards it."""
     init, decode = PARAMETERS[name]
-    picture = painting(1, 24, 32)
 
     def loss(params, problem):
         return ((decode(params) - problem) ** 2).mean(), {}
 
+    *_, last = minimize(loss, init(start), picture, LBFGS(10), steps)
+    return np.abs(np.asarray(decode(last.params)) - picture).max()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_can_fit_a_real_picture(name, painting):
+    picture = painting(1, 24, 32)
     gray = np.full(picture.shape, 0.5, np.float32)
-    *_, last = minimize(loss, init(gray), picture, LBFGS(10), 60)
-    assert np.abs(np.asarray(decode(last.params)) - picture).max() < 0.02
+    assert farthest(name, gray, picture, 60) < 0.02
 
 
 def test_black_becomes_white_within_thirty_steps():
     """Of a sigmoid, whose slope is nearly gone in both, it takes twice as many."""
-    init, decode = PARAMETERS["pixels"]
     y, x = np.mgrid[:24, :32]
     picture = np.repeat(np.float32((x // 4 + y // 4) % 3 / 2)[:, :, None], 3, axis=2)
-
-    def loss(params, problem):
-        return ((decode(params) - problem) ** 2).mean(), {}
-
-    *_, last = minimize(loss, init(1 - picture), picture, LBFGS(10), 31)
-    assert np.abs(np.asarray(decode(last.params)) - picture).max() < 0.01
+    assert farthest("pixels", 1 - picture, picture, 31) < 0.01
