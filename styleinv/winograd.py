@@ -16,20 +16,13 @@ from jax.custom_batching import custom_vmap
 from styleinv.gram import divisor
 from styleinv.native.build import registers, target
 from styleinv.native.emitter import CHANNELS
-from styleinv.native.winograd import WINOGRAD
+from styleinv.native.winograd import WINOGRAD, P, Q
 
-# The transform of filters in one dimension.
-_FILTER = np.array(
-    [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ],
-    np.float64,
-)
+# The transform of filters in one dimension: polynomials' values at the points 0, P, -P, Q, -Q and
+# infinity, over what the inputs' transform leaves out.
+_ROWS = [(0, (P * Q) ** 2)]
+_ROWS += [(sign * p, 2 * p**2 * (p**2 - q**2)) for p, q in ((P, Q), (Q, P)) for sign in (1, -1)]
+_FILTER = np.array([*([1 / n, p / n, p**2 / n] for p, n in _ROWS), [0, 0, 1]])
 # What a core works on at a time, at most: its cache has room for as much.
 _BLOCK = 72  # tiles
 _DEPTH = 128  # channels that come in

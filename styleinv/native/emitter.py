@@ -143,13 +143,10 @@ class VectorEmitter(Emitter):
         function = declare(self.module, f"llvm.fmuladd.v{self.lanes}f32", kind)
         return self.call(function, [a, b, total])
 
-    def combine(self, row: Sequence[float], vectors: Sequence[Any]) -> Any:
-        """The sum of the vectors, each times its number; one of the numbers at least is 1."""
-        terms = [(c, v) for c, v in zip(row, vectors, strict=True) if c]
-        _, total = terms.pop(next(i for i, (c, _) in enumerate(terms) if c == 1))
-        for c, v in terms:
-            if abs(c) == 1:
-                total = self.fadd(total, v) if c == 1 else self.fsub(total, v)
-            else:
-                total = self.add_product(total, v, self.constant(c))
-        return total
+    def scale(self, x: Any, number: float) -> Any:
+        """x * number."""
+        return self.fmul(x, self.constant(number))
+
+    def add_scaled(self, total: Any, number: float, x: Any) -> Any:
+        """total + number * x, as `add_product` does it."""
+        return self.add_product(total, x, self.constant(number))

@@ -68,7 +68,7 @@ def _emit_item(module: ir.Module, registers: Registers) -> ir.Function:
                 result = Matrix(b.gep(y, [place]), channels)
                 start = begin(b, b.icmp_signed("==", position, word(0)), result)
                 product = Product(left, right, start, result, inner)
-                multiply(b, registers, product, start_last=True)
+                multiply(b, registers, product)
         with b.loop(side) as j, b.loop(b.select(on_diagonal, j, side)) as i:
             value = b.load(b.gep(y, [b.sum((b.add(row, i), channels), column, j)]))
             b.store(value, b.gep(y, [b.sum((b.add(column, j), channels), row, i)]))

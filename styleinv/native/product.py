@@ -40,26 +40,15 @@ class Product(NamedTuple):
     inner: Any
 
 
-def multiply(
-    b: VectorEmitter, registers: Registers, product: Product, *, start_last: bool = False
-) -> None:
-    """Writes it.
+def multiply(b: VectorEmitter, registers: Registers, product: Product) -> None:
+    """Writes it. The start is added to the sum of all products: that rounds less than the reverse.
 
     Args:
         registers: that hold the result.
-        start_last: whether the start is added to a sum of all products, which rounds less, or
-            products to the start, one after the other.
     """
     left, right, start, result, inner = product
     places = [word(registers.lanes * i) for i in range(registers.vectors)]
     rows = [word(row) for row in range(registers.rows)]
-
-    def fetch_start():
-        return [
-            [b.fetch(start.floats, (row, start.row), place) for place in places] for row in rows
-        ]
-
-    starts = [[b.constant(0)] * len(places)] * len(rows) if start_last else fetch_start()
     entry, body, end = b.block, b.append_basic_block(), b.append_basic_block()
     b.branch(body)
     b.position_at_end(body)
@@ -74,17 +63,15 @@ def multiply(
     following = b.add(index, word(1))
     index.add_incoming(word(0), entry)
     index.add_incoming(following, body)
-    for total, first, value in zip(chain(*sums), chain(*starts), chain(*new), strict=True):
-        total.add_incoming(first, entry)
+    for total, value in zip(chain(*sums), chain(*new), strict=True):
+        total.add_incoming(b.constant(0), entry)
         total.add_incoming(value, body)
     b.cbranch(b.icmp_signed("<", following, inner), body, end)
     b.position_at_end(end)
-    if start_last:
-        pairs = zip(fetch_start(), new, strict=True)
-        new = [[b.fadd(x, y) for x, y in zip(*pair, strict=True)] for pair in pairs]
     for row, values in zip(rows, new, strict=True):
         for place, value in zip(places, values, strict=True):
-            b.put(value, result.floats, (row, result.row), place)
+            first = b.fetch(start.floats, (row, start.row), place)
+            b.put(b.fadd(first, value), result.floats, (row, result.row), place)
 
 
 def begin(b: Emitter, first: Any, result: Matrix) -> Matrix:
