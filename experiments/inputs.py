@@ -131,17 +131,26 @@ def check_start(config: Config) -> None:
 
 def refuse_large(config: Config) -> None:
     """Raises an InputError for a resolution that the memory is too small for."""
+    import jax
+
     from styleinv import memory, vgg
 
     names, deepest = vgg.layer_names(config.network.name), network_layers(config)[-1]
     layers = names[: names.index(deepest) + 1]
     pairs = config.optimizer.memory if config.optimizer.name == "lbfgs" else 1
     again, there = config.network.rematerialize, memory.free()
-    strips = not config.network.split  # where devices have rows, blocks are computed as wholes
+    # Where devices have rows, blocks are computed as wholes; those of a CPU have one memory.
+    split = config.network.split
+    devices = jax.local_device_count() if split and jax.default_backend() != "cpu" else 1
 
     def need(resolution, rematerialize=again):
         return memory.needed(
-            layers, resolution**2, pairs, rematerialize=rematerialize, strips=strips
+            layers,
+            resolution**2,
+            pairs,
+            rematerialize=rematerialize,
+            strips=not split,
+            devices=devices,
         )
 
     if there is None or need(config.resolution) <= there:

@@ -52,7 +52,7 @@ def read_manifest(path: Path) -> list[Item]:
     """
     try:
         text = images.read_bytes(path).decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         columns, rows = reader.fieldnames or [], [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not a UTF-8 CSV file: {error}") from None
@@ -60,13 +60,15 @@ def read_manifest(path: Path) -> list[Item]:
         raise InputError(f"{path} has no column file_name, but {', '.join(columns) or 'nothing'}")
     if not rows:
         raise InputError(f"{path} lists no images; add a line for each")
-    odd = [name for name in columns if name.startswith("mask_") and not _REGION.fullmatch(name[5:])]
-    if odd:
-        raise InputError(f"{path} has a column {odd[0]!r}; name regions in letters and digits")
+    for name in columns:
+        if name.startswith("mask_") and not _REGION.fullmatch(name[5:]):
+            raise InputError(f"{path} has a column {name!r}; name regions in letters and digits")
+        if name in (f"mask_{masks.ALL}", f"mask_{masks.REST}"):
+            raise InputError(f"{path} has a column {name}, a name with another meaning; rename it")
     items, seen = [], set()
     for line, row in rows:
         where = f"{path}, line {line}"
-        if "" in row:
+        if None in row:
             raise InputError(
                 f"{where}: there are more cells than columns; put quotes around commas"
             )

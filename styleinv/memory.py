@@ -12,6 +12,7 @@ from styleinv.vgg import layer_channels, layer_stride
 
 # Parameters of glibc's mallopt, from its malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
+_GROUP = Path("/sys/fs/cgroup")
 
 
 def keep_freed() -> None:
@@ -40,14 +41,16 @@ def needed(
     *,
     rematerialize: bool = False,
     strips: bool = True,
+    devices: int = 1,
 ) -> float:
-    """Bytes that optimizing an image takes at most, within a quarter (docs/performance.md).
+    """Bytes that optimizing an image takes at most, within a third (docs/performance.md).
 
     Args:
         layers: all that the network computes.
         pixels: of the image.
         pairs: curvature pairs of the solver.
         strips: whether rematerialized blocks may be computed strip by strip, see `blocks`.
+        devices: that have their shares of the image, see `rows`; the bytes are those of one.
     """
     features = sum(4 * layer_channels(layer) / layer_stride(layer) ** 2 for layer in layers)
     # As XLA's own analysis counts them: features that are measured; and with their gradients.
@@ -57,7 +60,9 @@ def needed(
         work = 1.3 * features * pixels
         if strips:
             work = min(work, 0.2 * features * pixels + 7.5 * 4 * FEATURES)
-    state = 12 * (2 * pairs + 8) * pixels
+    if devices > 1:  # each has some rows of its neighbors, too
+        work *= 1.3 / devices
+    state = 12 * (2 * pairs + 8) * pixels / devices
     # The state is there once more while it is saved, and the C library keeps that. Besides, the
     # network, Python and its libraries.
     return max(measuring, work) + 2 * state + 1.5e9
@@ -80,8 +85,10 @@ def _meminfo() -> float | None:
 
 
 def _control_group() -> float | None:
-    """What a container is allowed and does not use."""
-    limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
+    """What a container is allowed and does not use, but for files that it has read."""
+    limit, used, parts = (_GROUP / f"memory.{name}" for name in ("max", "current", "stat"))
     if not limit.exists() or limit.read_text().strip() == "max":
         return None
-    return float(limit.read_text()) - float(used.read_text())
+    counts = dict(line.split() for line in parts.read_text().splitlines())
+    files = sum(float(counts[name]) for name in ("active_file", "inactive_file"))
+    return float(limit.read_text()) - float(used.read_text()) + files

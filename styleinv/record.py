@@ -44,18 +44,22 @@ def environment() -> dict[str, Any]:
     chosen: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
     device = chosen or jax.devices()[0]
     which = f", number {device.id}" if chosen else ""
-    revision = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     return {
         "versions": {"python": platform.python_version()} | versions,
         "device": f"{jax.device_count()} x {device.device_kind} ({device.platform}){which}",
-        "git": revision.stdout.strip() or None,
+        "git": _revision(),
     }
+
+
+def _revision() -> str | None:
+    """Of the program's own repository, where there is one, and git."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return found.stdout.strip() or None
 
 
 def finished(folder: Path) -> bool:

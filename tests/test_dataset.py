@@ -88,7 +88,7 @@ def test_find_keeps_the_order_of_the_manifest(manifest):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_find_reads_manifests_as_spreadsheets_write_them(manifest, encoding, newline):
-    lines = ["text,file_name,weight", '"one, or two",a.png,3', "", "späte Stunde,b.png,1"]
+    lines = ["text,file_name,weight,", '"one, or two",a.png,3,', "", "späte Stunde,b.png,1,"]
     items = dataset.find(manifest(*lines, encoding=encoding, newline=newline))
     assert [(item.name, item.weight) for item in items] == [("a.png", 3), ("b.png", 1)]
 
@@ -119,6 +119,14 @@ def test_find_reads_masks_relative_to_the_folder(masks):
         (["file_name", "/etc/hostname"], r"line 2: /etc/hostname is outside of the folder"),
         (["file_name", "a\0.png"], r"line 2: 'a\\x00\.png' is not a file name"),
         (["file_name,mask", "a.png,../m.png"], r"line 2: \.\./m\.png is outside of the folder"),
+        (
+            ["file_name,mask_rest", "a.png,m.png"],
+            r"has a column mask_rest, a name with another meaning",
+        ),
+        (
+            ["file_name,mask_all", "a.png,m.png"],
+            r"has a column mask_all, a name with another meaning",
+        ),
         (["file_name,mask_../x", "a.png,"], r"has a column 'mask_\.\./x'; name regions in letters"),
         (["file_name", "loop.png"], r"loop\.png cannot be read: Too many levels"),
         (["file_name", '"a.png'], r"metadata\.csv is not a UTF-8 CSV file: unexpected end"),

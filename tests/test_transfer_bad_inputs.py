@@ -142,39 +142,3 @@ def test_a_size_that_cannot_fit_is_refused_with_one_that_does(
     refuse_large(cli.parse("transfer", [*line, f"--config.resolution={best}"]).config)
     with pytest.raises(InputError, match="GB of memory"):
         refuse_large(cli.parse("transfer", [*line, f"--config.resolution={best + 16}"]).config)
-
-
-def test_the_memory_that_is_needed_is_that_of_xla(default_weights):
-    """The features' part of the estimate, against XLA's own analysis of a step."""
-    import jax
-    import jax.numpy as jnp
-
-    from styleinv import lbfgs, minimize, style
-    from styleinv.objective import Objective, style_term
-    from styleinv.parameters import PARAMETERS
-    from styleinv.synthesize import ImageLoss
-    from styleinv.vgg import VGG, layer_channels, layer_names
-
-    layers, pairs, w = layer_names()[:4], 4, default_weights
-    network = VGG(w.kernels, w.biases, w.matrix, w.offset, deepest=layers[-1])
-    channels = [layer_channels(layer) for layer in layers]
-    moments = [style.of_one(np.ones(count), np.eye(count)) for count in channels]
-    measured = style.Style(64, dict(zip(layers, moments, strict=True)))
-    problem = network, Objective({"style": style_term(measured, layers, "gram", "fine")})
-    for again, side, step in ((False, 512, minimize._step), (True, 1024, minimize._frugal_step)):
-        params = jnp.zeros((side, side, 3))
-        loss, solver = ImageLoss(PARAMETERS["waves"].decode, again), lbfgs.LBFGS(pairs)
-        values = jax.eval_shape(loss, params, problem)[1]
-        state = jax.eval_shape(solver.init, params, values)
-        stepping = step.lower(loss, solver, params, state, problem)
-        measuring = style._measure.lower(network, params, {"": None}, layers)
-        found = [x.compile().memory_analysis().temp_size_in_bytes for x in (stepping, measuring)]
-        state_bytes = 2 * 12 * (2 * pairs + 8)
-        actual = memory.needed(layers, side**2, pairs, rematerialize=again) - 1.5e9
-        desired = max(found) + state_bytes * side**2
-        assert 0.8 < actual / desired < 1.3, (again, actual / desired)
-
-
-def test_inputs_know_the_platforms_memory():
-    there = memory.free()
-    assert there is None or 1e8 < there < 1e14
