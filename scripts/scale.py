@@ -8,8 +8,8 @@ The pictures are made on the spot, from a seed, in a temporary folder. `memory` 
 size. `speed` is the pass against the network's forward pass alone on the same batches (up to its
 last layer; and with the features of all layers as its result), against the pass's own work on the
 device, and, where PyTorch is installed, against its forward pass in a process of its own; turn by
-turn, so that a noisy machine disturbs all alike. `loader` reads and resizes only, in threads and in
-processes.
+turn, so that a noisy machine disturbs all alike. Its files are twice and three times as large as
+they are seen. `loader` reads and resizes only, in threads and in processes.
 """
 
 import argparse
@@ -32,7 +32,7 @@ import numpy as np
 
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import Program
-from scripts.benchmarks.race import alternate
+from scripts.benchmarks.race import alternate, compare
 from scripts.many_pictures import pictures
 from styleinv import dataset
 from styleinv.compiler_options import FRUGAL
@@ -85,7 +85,8 @@ def memory(count: int, resolution: int) -> None:
             while marks and done >= marks[0]:
                 seen[marks.pop(0)] = resident()
                 print(f"{done:6d} images: {resident():7.1f} MB after {saved_at(begun)}", flush=True)
-    print(f"from 500 to {count}: {seen[count] - seen[500]:+.1f} MB")
+    first = min(seen)
+    print(f"from {first} to {count}: {seen[count] - seen[first]:+.1f} MB")
 
 
 def saved_at(begun: float) -> str:
@@ -106,7 +107,8 @@ def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
     for resolution in resolutions:
         plan = plan_of(network, resolution)
         size = batch_size(plan)
-        with pictures(size * batches, [64]) as folder, _torch(folder, resolution) as theirs:
+        sizes = [2 * resolution, 3 * resolution]
+        with pictures(size * batches, sizes) as folder, _torch(folder, resolution) as theirs:
             items = dataset.shares(dataset.find(folder))
             samples = [_load(items, plan, k) for k in range(len(items))]
             every = [
@@ -142,11 +144,8 @@ def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
             turns["pass"] = partial(ours.seconds, whole)
             found = alternate(1 + rounds, *turns.values())  # the first turn compiles
             times = {name: each[1:] for name, each in zip(turns, found, strict=True)}
-            ratios = {
-                name: statistics.median(a / b for a, b in zip(times["pass"], each, strict=True))
-                for name, each in times.items()
-                if name != "pass"
-            }
+            mine = times["pass"]
+            ratios = {k: compare(mine, each)["ratio"] for k, each in times.items() if k != "pass"}
             rates = {k: len(items) / statistics.median(each) for k, each in times.items()}
             print(
                 f"{resolution} px, batches of {size}: "
@@ -207,6 +206,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batches", type=int, default=6)
     given = parser.parse_args()
+    ours.set_up(keep_freed=False)  # as `experiments.measure` begins
     {
         "memory": lambda: memory(given.count or 20_000, given.resolution),
         "speed": lambda: speed(given.resolutions, given.rounds, given.batches),

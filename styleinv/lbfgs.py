@@ -41,7 +41,7 @@ class LBFGS(NamedTuple):
         memory: the number of pairs kept.
         tries: evaluations at most in a step.
         reach: the curvature not seen yet is guessed this many times smaller than that of the newest
-            pair, which is that of the stiffest directions (heuristic; docs/performance.md).
+            pair, which is that of the stiffest directions (a heuristic).
     """
 
     memory: int = 20

@@ -12,13 +12,34 @@ OURS = ("styleinv", "experiments", "configs", "scripts", "tests")
 
 # Module: all that it may import of ours, besides styleinv.errors.
 ARROWS = {
+    "errors": set(),
     "config": set(),
+    "interrupt": set(),
+    "progress": set(),
+    "tensorboard": set(),
+    "weights.convolutions": set(),
+    "weights.sources": set(),
+    "weights.torch_files": set(),
+    "weights.readers": {"weights.torch_files"},
+    "weights.layouts": {"weights.convolutions"},
+    "weights.selftest": {"weights.convolutions"},
+    "weights.fetch": {"weights.convolutions", "weights.sources"},
+    "weights.cache": {"weights.convolutions", "weights.layouts", "weights.readers"},
+    "weights.loading": {
+        "weights.cache",
+        "weights.convolutions",
+        "weights.fetch",
+        "weights.layouts",
+        "weights.readers",
+        "weights.selftest",
+        "weights.sources",
+    },
     "images": set(),
     "parameters": set(),
     "compiler_options": set(),
     "gram": {"native.build", "native.emitter", "native.gram"},
     "minimize": {"compiler_options"},
-    "lbfgs": {"minimize"},
+    "lbfgs": set(),
     "together": {"compiler_options", "minimize"},
     "rows": {"compiler_options", "minimize"},
     "native.emitter": set(),
@@ -32,8 +53,16 @@ ARROWS = {
     "convolution": {"compiler_options", "native.emitter", "precision", "winograd"},
     "vgg": {"convolution", "precision", "weights.convolutions"},
     "strips": {"compiler_options", "gram", "precision", "vgg"},
-    "style": {"compiler_options", "gram", "strips", "vgg"},
+    "style": {"compiler_options", "strips", "vgg"},
     "masks": {"images"},
+    "manifest": {"images", "masks"},
+    "dataset": {"images", "manifest", "masks"},
+    "photo": {"images"},
+    "journal": {"images"},
+    "memory": {"strips", "vgg"},
+    "noise": {"style"},
+    "style_file": {"style", "tensor_file", "vgg"},
+    "change_file": {"change", "style_file", "tensor_file", "vgg"},
     "colors": set(),
     "regions": {"images", "vgg"},
     "gains": {"style"},
@@ -81,6 +110,20 @@ ARROWS = {
         "manifest",
         "measuring.part",
         "measuring.sample",
+        "vgg",
+    },
+    "survey": {
+        "change",
+        "dataset",
+        "manifest",
+        "masks",
+        "measuring.part",
+        "measuring.pipeline",
+        "measuring.sample",
+        "measuring.sums",
+        "progress",
+        "regions",
+        "style",
         "vgg",
     },
     "blocks": {"objective", "precision", "strips", "vgg"},
@@ -146,6 +189,11 @@ def test_imports_finds_what_it_should():
     actual = imports(ROOT / "styleinv" / "vgg.py")
     below = {"convolution", "precision", "weights.convolutions"}
     assert actual == {f"styleinv.{module}" for module in below}
+
+
+def test_all_modules_have_their_arrows():
+    modules = {path.relative_to(ROOT / "styleinv").with_suffix("") for path in LIBRARY}
+    assert {".".join(m.parts) for m in modules if m.name != "__init__"} == set(ARROWS)
 
 
 @pytest.mark.parametrize("module", ARROWS)

@@ -92,7 +92,7 @@ def test_style_term_and_dispersion_are_the_weighted_sum_over_images(
         actual = float(term(noise, features(noise))[""]) + dispersion
         desired = sum(float(term.weights[layer]) * loss for layer, loss in losses.items())
         assert dispersion > 0.01 * desired  # the pictures do differ
-        np.testing.assert_allclose(actual, desired, rtol=1e-5, err_msg=preset)
+        np.testing.assert_allclose(actual, desired, rtol=1e-6, err_msg=preset)
 
 
 def test_dispersion_is_known_for_exactly_the_statistics_linear_in_the_moments(styles):

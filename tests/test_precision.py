@@ -71,7 +71,7 @@ def evaluate(problem, start, precision, rematerialize=False):
 
 
 def test_bfloat16_gives_nearly_the_loss_and_gradient_of_float32(problem, start):
-    """The tolerances are those of docs/performance.md."""
+    """What its few bits do to real features is in docs/performance.md."""
     bfloat16 = choose("bfloat16", "cpu")
     (desired, parts), desired_gradient = evaluate(problem, start, FLOAT32)
     for rematerialize in (False, True):

@@ -18,7 +18,7 @@ from typing import Any
 
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import Program, alone, require
-from scripts.benchmarks.race import Run, row
+from scripts.benchmarks.race import Run, check, row
 from styleinv import dataset
 from styleinv.errors import InputError
 from styleinv.lbfgs import LBFGS
@@ -101,8 +101,7 @@ def rows(resolution: int, references: int, steps: int, line_search: str) -> list
         way = theirs("run", steps)
         best, ends = _falling(way), (max(1, steps // 3), steps)
         run: Run = alone(mine, (paths, resolution), "run", [best[end][1] for end in ends])
-        by_rival = theirs("loss", run.image)
-    print(f"our last picture: {run.loss:.6f} by our objective, {by_rival:.6f} by the rival's")
+        check(run, theirs("loss", run.image))
     result = []
     for end in ends:
         seconds, loss = best[end]

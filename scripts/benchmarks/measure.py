@@ -30,7 +30,7 @@ class OurPass:
     """Ours."""
 
     def __init__(self, folder: Path, resolution: int):
-        ours.set_up()
+        ours.set_up(keep_freed=False)
         self._items = dataset.shares(dataset.find(folder))
         self._network = ours.load_network()
         self._plan = _plan(resolution)

@@ -30,7 +30,7 @@ class OurSteps:
     """
 
     def __init__(self, target: np.ndarray, rematerialize: bool):
-        ours.set_up(rematerialize=rematerialize)
+        ours.set_up(keep_freed=not rematerialize)
         self._rematerialize = rematerialize
         self._network = ours.load_network()
         style = measure(self._network, target, layer_names(), resolution=len(target))

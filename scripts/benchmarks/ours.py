@@ -20,10 +20,14 @@ from styleinv.style import Style
 from styleinv.vgg import VGG, layer_names
 
 
-def set_up(*, cold: bool = False, rematerialize: bool = False) -> None:
-    """As `experiments` begins; cold, without what was compiled before."""
+def set_up(*, cold: bool = False, keep_freed: bool = True) -> None:
+    """As `experiments` begins; cold, without what was compiled before.
+
+    Args:
+        keep_freed: see `memory.keep_freed`; not with `rematerialize`, and not in a pass.
+    """
     compile_quickly()
-    if not rematerialize:
+    if keep_freed:
         memory.keep_freed()
     if cold:
         jax.config.update("jax_enable_compilation_cache", False)

@@ -6,6 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from styleinv.errors import InputError
+
+_AGREE = 1e-4  # relative
+
 
 def alternate(turns: int, *programs: Callable[[], float]) -> list[list[float]]:
     """What each program returns, turn by turn: a noisy machine disturbs all alike."""
@@ -35,6 +39,18 @@ class Run(NamedTuple):
     image: np.ndarray
     loss: float
     floor: float = 0.0
+
+
+def check(run: Run, by_rival: float) -> None:
+    """Prints the loss of ours' last picture by either objective.
+
+    Raises:
+        InputError: if they differ: a race to another loss is none.
+    """
+    said = f"our last picture: {run.loss:.6g} by our objective, {by_rival:.6g} by the rival's"
+    print(said, flush=True)
+    if not abs(run.loss - by_rival) < _AGREE * by_rival:
+        raise InputError(f"{said}; they must be the same to be compared")
 
 
 def row(run: Run, rival_start: float, seconds: float, loss: float) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from styleinv.style import measure
 from styleinv.survey import survey
 from styleinv.vgg import layer_names
 
-RIVALS = ("eager", "compile", "direct")
 _SEEN = 32  # pixels, at which very many pictures are measured: moments have the same shapes at all
 _AGREE = 1e-4  # relative
 

@@ -21,7 +21,7 @@ from PIL import Image
 from experiments import cli
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import Program, alone, require
-from scripts.benchmarks.race import Run, row
+from scripts.benchmarks.race import Run, check, row
 from styleinv.content import content_term
 from styleinv.errors import InputError
 from styleinv.lbfgs import LBFGS
@@ -141,8 +141,7 @@ def rows(content: Path, style: Path, size: int, marks: Sequence[int]) -> list[di
         losses = [found[mark][1] for mark in marks]
         print(f"pastiche's losses: {', '.join(f'{loss:.1f}' for loss in losses)}", flush=True)
         run: Run = alone(f"{__name__}:OurTransfer", asked, "run", losses)
-        by_rival = theirs("loss", run.image)
-    print(f"our last picture: {run.loss:.1f} by our objective, {by_rival:.1f} by pastiche's")
+        check(run, theirs("loss", run.image))
     return [
         {"resolution": size, "steps": mark} | row(run, rival_start, *found[mark]) for mark in marks
     ]
