@@ -256,6 +256,8 @@ def conclude(opened: Pass, total: "Part") -> None:
     from styleinv.measuring.part import DONE
 
     items, folder = opened.items, opened.folder
+    if left := len(total.todo):
+        raise InputError(f"{left} of {len(items)} images were left out; name a new --workdir")
     skipped = [(items[index].name, total.reasons[index]) for index in sorted(total.reasons)]
     files.write(folder / "skipped.csv", csv_of(("file_name", "reason"), skipped))
     there = [int(index) for index in (total.status == DONE).nonzero()[0]]

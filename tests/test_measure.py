@@ -18,6 +18,7 @@ from PIL import Image
 
 from experiments import measure
 from styleinv import style_file
+from styleinv.measuring.parts import Parts
 from styleinv.style_file import Origin
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -203,6 +204,16 @@ def test_nothing_readable_is_refused(tmp_path, command, capsys):
     words = [*WORDS, f"--config.dataset={tmp_path / 'a.png'}", "--config.dataset.unreadable=skip"]
     assert command(measure, [*words, f"--workdir={tmp_path / 'run'}"]) == 2
     assert "none of the 1 images can be used: " in capsys.readouterr().err
+
+
+def test_a_pass_that_left_pictures_out_is_not_finished(
+    pictures, tmp_path, command, capsys, monkeypatch
+):
+    monkeypatch.setattr(Parts, "total", lambda kept: kept._kind.nothing())
+    words = words_of(pictures, tmp_path / "run")
+    assert command(measure, words) == 2
+    assert "error: 4 of 4 images were left out; name a new --workdir" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "style.safetensors").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The pass over a dataset: the right sums, whatever the order, and the same when it goes on."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -47,10 +48,10 @@ def empty(items, plan):
     return Part(Sums.empty(plan.regions, plan.resolutions, LAYERS), len(items))
 
 
-def measured(network, items, plan=None, **options):
+def measured(network, items, plan=None, *, size=4, **options):
     plan = plan or plan_of()
     part = empty(items, plan)
-    for _ in measure_items(network, items, range(len(items)), plan, part, size=4, **options):
+    for _ in measure_items(network, items, range(len(items)), plan, part, size=size, **options):
         pass
     return part
 
@@ -180,6 +181,41 @@ def test_measure_items_refuses_what_cannot_be_read_and_keeps_what_came_before(sh
     for _ in measure_items(shallow, many, range(23), plan, part, size=4):
         pass
     assert_equal(part, measured(shallow, many), 0)
+
+
+def refuse(network, items, number, part):
+    """A pass that ends at an item, which can be read again afterwards."""
+    path = items[number].path
+    good = path.read_bytes()
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=f"{path.name} is not a readable image"):
+        list(measure_items(network, items, range(23), plan_of(), part, size=16))
+    path.write_bytes(good)
+
+
+def test_measure_items_refused_while_it_reads_again_loses_nothing(shallow, many):
+    part = empty(many, plan_of())
+    refuse(shallow, many, 13, part)
+    refuse(shallow, many, 1, part)
+    assert (part.position, part.pending) == (13, list(range(13)))
+    list(measure_items(shallow, many, range(23), plan_of(), part, size=16))
+    assert not len(part.todo)
+    assert_equal(part, measured(shallow, many, size=16), 0)
+
+
+def test_measure_items_stopped_while_it_reads_again_loses_nothing(shallow, many):
+    """Batches of fewer devices are smaller, and one is full before all have come in again."""
+    part = empty(many, plan_of())
+    refuse(shallow, many, 13, part)
+    again = partial(measure_items, shallow, many, range(23), plan_of(), part, size=2)
+    advances = again(settle=lambda: True)
+    next(one for one in advances if one.settled)
+    advances.close()
+    assert part.position == 13
+    assert sorted([*part.pending, *np.flatnonzero(part.status == DONE)]) == list(range(13))
+    list(again())
+    assert not len(part.todo)
+    assert_equal(part, measured(shallow, many))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ not from what was faster than what.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -83,28 +84,28 @@ def measure_items(
     size = (size or batch_size(plan, -(-len(indices) // len(devices)))) * len(devices)
     mesh = mesh_of(devices)
     send = partial(_send, to_all(mesh, network), items, plan, mesh, size)
-    batches, again = Batches(size, _WAITING * size), part.pending
+    batches, again = Batches(size, _WAITING * size), deque(part.pending)
     reads = loader.ahead(
         lambda index: read_sample(index, items[index], plan),
-        map(int, chain(again, indices[part.position :])),
+        map(int, chain(part.pending, indices[part.position :])),
         threads=threads or os.cpu_count() or 1,
         most=2 * size,
     )
     sent = None
     with closing(reads):
-        for ready in _gather(reads, batches, part, len(again), skip):
+        for ready in _gather(reads, batches, part, again, skip):
             before, sent = sent, None if isinstance(ready, Refused) else send(ready)
             if before:
                 yield _receive(part, before)
             if sent and settle():
-                yield _receive(part, sent, batches)
+                yield _receive(part, sent, [*batches.pending, *again])
                 sent = None
             if isinstance(ready, Refused):
-                yield _settled(part, batches)
+                yield _settled(part, [*batches.pending, *again])
                 raise InputError(ready.reason)
         if sent:
             yield _receive(part, sent)
-    yield _settled(part, batches)
+    yield _settled(part, [])
 
 
 def batch_size(plan: Plan, count: int = _BATCH) -> int:
@@ -118,18 +119,21 @@ def batch_size(plan: Plan, count: int = _BATCH) -> int:
 
 
 def _gather(
-    reads: Iterator[Sample | Refused], batches: Batches, part: Part, again: int, skip: bool
+    reads: Iterator[Sample | Refused], batches: Batches, part: Part, again: deque[int], skip: bool
 ) -> Iterator[Sequence[Sample] | Refused]:
     """The batches; or, as the last, an item that was refused.
 
     Args:
-        again: how many of the first were looked at before.
+        again: the first that are read, which were looked at before; each is taken out as it comes.
     """
-    for number, one in enumerate(reads):
+    for one in reads:
         if isinstance(one, Refused) and not skip:
             yield one
             return
-        part.position += number >= again
+        if again:
+            again.popleft()
+        else:
+            part.position += 1
         if isinstance(one, Refused):
             part.status[one.index], part.reasons[one.index] = SKIPPED, one.reason
         elif batch := batches.add(one):
@@ -156,8 +160,8 @@ def _send(
     return _Sent(samples, names[-1], found, weighed)
 
 
-def _receive(part: Part, sent: _Sent, batches: Batches | None = None) -> Advance:
-    """Adds up what the devices found; settled if the batches are given that nothing is out of."""
+def _receive(part: Part, sent: _Sent, pending: list[int] | None = None) -> Advance:
+    """Adds up what the devices found; settled if it is given what is in no batch yet."""
     for resolution, regions in sent.found.items():
         for region, layers in jax.device_get(regions).items():
             for layer, found in layers.items():
@@ -169,12 +173,11 @@ def _receive(part: Part, sent: _Sent, batches: Batches | None = None) -> Advance
         part.sizes[sample.index] = sample.size
         for region, share in sample.covered.items():
             part.covered[region][sample.index] = share
-    advance = Advance(len(sent.samples), sent.name, batches is not None)
-    if batches:
-        part.pending = batches.pending
-    return advance
+    if pending is not None:
+        part.pending = pending
+    return Advance(len(sent.samples), sent.name, pending is not None)
 
 
-def _settled(part: Part, batches: Batches) -> Advance:
-    part.pending = batches.pending
+def _settled(part: Part, pending: list[int]) -> Advance:
+    part.pending = pending
     return Advance(0, "", True)
