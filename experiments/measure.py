@@ -72,7 +72,7 @@ class Pass(NamedTuple):
 
 def execute(request: cli.Request) -> int:
     """Runs or resumes; the exit status, see `session.execute`."""
-    from styleinv import compilation, lock, record
+    from styleinv import compilation, files, lock, record
     from styleinv.interrupt import interruptible
     from styleinv.measuring import hosts
 
@@ -83,6 +83,7 @@ def execute(request: cli.Request) -> int:
     record.belongs(folder, asdict(config))
     if record.finished(folder):
         shutil.rmtree(folder / "parts", ignore_errors=True)  # of one killed at its very end
+        files.remove_unfinished(folder)
         print(f"{folder} holds this run, finished")
         return 0
     table = find_table(config)
@@ -91,7 +92,7 @@ def execute(request: cli.Request) -> int:
     with (
         interruptible() as stop,
         session.say_kept(request, folder, kept),
-        hosts.join(folder / "parts", launch, patience) as others,
+        hosts.join(folder, launch, patience) as others,
         lock.hold(folder) if others.place.process == 0 else nullcontext(),
     ):
         network, weights = load_network(config)

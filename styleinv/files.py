@@ -12,7 +12,7 @@ from styleinv.errors import DiskError
 LOCK = ".lock"  # see lock.py
 # What the system says of a disk that is full or may not be written.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"  # beside a run; gone when it is finished
 
 
 def write(path: Path, content: bytes) -> None:
@@ -24,7 +24,7 @@ def write(path: Path, content: bytes) -> None:
     temporary = None
     try:
         make_folder(path.parent)
-        handle, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -77,12 +77,12 @@ def is_free(folder: Path) -> bool:
 
 
 def _counts(path: Path) -> bool:
-    return path.name != LOCK and not path.name.startswith(_UNFINISHED)
+    return path.name != LOCK and not path.name.startswith(UNFINISHED)
 
 
 def _unfinished(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
-        if path.name.startswith(_UNFINISHED):
+        if path.name.startswith(UNFINISHED):
             yield path
         elif path.is_dir() and not (path / "config.json").is_file():
             yield from _unfinished(path)

@@ -177,6 +177,21 @@ def test_a_process_that_dies_stops_the_others_and_another_number_goes_on(
     assert_same(workdir, alone)
 
 
+def test_processes_that_fail_before_the_pass_begins_leave_its_folder_free(
+    folder, alone, tmp_path, command
+):
+    workdir, broken = tmp_path / "run", tmp_path / "broken.safetensors"
+    broken.write_bytes(b"")
+    for process in together(folder, workdir, 2, f"--config.network.weights={broken}"):
+        status, line = finish(process)
+        assert status == 2
+        assert "broken.safetensors" in line
+    assert command(measure, words_of(folder, workdir)) == 0
+    names = sorted(path.name for path in workdir.iterdir())
+    assert names == ["config.json", "run.json", "skipped.csv", "style.safetensors"]
+    assert_same(workdir, alone)
+
+
 def test_pictures_that_cannot_be_read_are_listed_or_refused(folder, tmp_path, command, capsys):
     other = tmp_path / "pictures"
     shutil.copytree(folder, other)

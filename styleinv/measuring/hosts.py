@@ -119,7 +119,7 @@ class Hosts:
             return None
 
     def _path(self, process: int) -> Path:
-        return self._folder / f"process-{process}.json"
+        return self._folder / f"{files.UNFINISHED}process-{process}.json"
 
 
 @contextmanager
