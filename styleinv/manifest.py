@@ -74,14 +74,14 @@ def read_manifest(path: Path) -> list[Item]:
             )
         item = Item(
             row["file_name"] or "",
-            _inside(path.parent, row["file_name"], where),
+            inside(path.parent, row["file_name"], where),
             weight_of(row.get("weight"), where),
             {
                 column.removeprefix("mask_"): _mask_file(path.parent, cell, where)
                 for column, cell in row.items()
                 if cell and (column == "mask" or column.startswith("mask_"))
             },
-            original=_inside(path.parent, cell, where) if (cell := row.get("original")) else None,
+            original=inside(path.parent, cell, where) if (cell := row.get("original")) else None,
         )
         file = os.path.realpath(item.path)
         if file in seen:
@@ -91,7 +91,12 @@ def read_manifest(path: Path) -> list[Item]:
     return items
 
 
-def _inside(folder: Path, name: str | None, where: str) -> Path:
+def inside(folder: Path, name: str | None, where: str) -> Path:
+    """The path of a file that something in a folder names.
+
+    Args:
+        where: it is named, for the InputError if it is outside of the folder, or no name.
+    """
     if not name:
         raise InputError(f"{where}: file_name is empty")
     if "\0" in name:
@@ -112,7 +117,7 @@ def leads_out(path: Path, folder: Path) -> bool:
 
 def _mask_file(folder: Path, cell: str, where: str) -> MaskFile:
     name, color = masks.split_color(cell, folder)
-    return MaskFile(_inside(folder, name, where), color)
+    return MaskFile(inside(folder, name, where), color)
 
 
 def weight_of(text: str | None, where: str) -> float:

@@ -14,6 +14,7 @@ from styleinv.errors import InputError
 from styleinv.measuring import tables
 
 datasets = pytest.importorskip("datasets")
+parquet = pytest.importorskip("pyarrow.parquet")
 WORDS = [
     "--config=anime",
     "--config.network.weights=random",
@@ -65,6 +66,39 @@ def test_measure_reads_every_layout(wrapped, pictures, tmp_path, command, layout
     assert [image["sha256"] for image in origin.images] == [i["sha256"] for i in other.images]
     for layer, moments in desired[16].moments.items():
         np.testing.assert_array_equal(actual[16].moments[layer].second, moments.second)
+
+
+@pytest.fixture
+def named(tmp_path):
+    """A function: name -> a parquet file whose only picture is the file of that name."""
+
+    def name(text):
+        features = datasets.Features({"image": datasets.Image()})
+        rows = datasets.Dataset.from_dict({"image": [{"bytes": None, "path": text}]}, features)
+        (tmp_path / "table").mkdir()
+        parquet.write_table(rows.data.table, tmp_path / "table" / "rows.parquet")
+        return tmp_path / "table" / "rows.parquet"
+
+    return name
+
+
+@pytest.mark.parametrize("where", ["a folder", "a file"])
+@pytest.mark.parametrize("text", ["{}/a.png", "../pictures/a.png", "a.png", "a\0.png"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_table_names_no_file_outside_of_its_folder(named, pictures, where, text):
+    path = named(text.format(pictures))
+    (path.parent / "a.png").symlink_to(pictures / "a.png")
+    items, read = tables.find(path.parent if where == "a folder" else path, "parquet")
+    with pytest.raises(InputError, match=r"train/0: .*(outside of the folder|not a file name)"):
+        read(items[0])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_table_names_files_in_its_folder(named, pictures):
+    path = named("a.png")
+    shutil.copy(pictures / "a.png", path.parent)
+    items, read = tables.find(path, "parquet")
+    assert read(items[0]) == (pictures / "a.png").read_bytes()
 
 
 def test_layout_of_leaves_folders_of_pictures_alone(pictures, tmp_path):

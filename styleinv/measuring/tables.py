@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from styleinv import images
 from styleinv.errors import InputError, reason_of
-from styleinv.manifest import MANIFEST, Item, weight_of
+from styleinv.manifest import MANIFEST, Item, inside, weight_of
 
 _LAYOUTS = {".tar": "webdataset", ".parquet": "parquet"}
 
@@ -57,7 +57,7 @@ def find(path: Path, layout: str) -> Table:
     except Exception as error:  # whatever broken files provoke, from whichever library
         reason = reason_of(error, 300)
         raise InputError(f"{path} cannot be read as {layout}: {reason}") from None
-    items, places = [], {}
+    items, places, root = [], {}, path.parent if path.is_file() else path
     for split, rows in splits.items():
         column = next((k for k, v in rows.features.items() if isinstance(v, datasets.Image)), None)
         if column is None:
@@ -81,6 +81,6 @@ def find(path: Path, layout: str) -> Table:
             return cell["bytes"]
         if not cell.get("path"):
             raise InputError(f"{item.path} has no picture")
-        return images.read_bytes(cell["path"])
+        return images.read_bytes(inside(root, cell["path"], str(item.path)))
 
     return Table(items, read)
