@@ -99,7 +99,7 @@ ARROWS = {
     "measuring.batch_moments": {"compiler_options", "convolution", "gram", "strips", "vgg"},
     "measuring.batches": {"measuring.batch_moments", "measuring.sample", "vgg"},
     "measuring.sums": {"measuring.batch_moments", "style", "vgg"},
-    "measuring.part": {"files", "images", "masks", "measuring.sums"},
+    "measuring.part": {"files", "masks", "measuring.sums"},
     "measuring.parts": {"measuring.part", "measuring.sums"},
     "measuring.hosts": {"files"},
     "mixing": {"style"},

@@ -103,6 +103,13 @@ def test_parts_of_other_pictures_are_refused(tmp_path):
         parts.begin(tmp_path, KIND._replace(count=11), 1)
 
 
+def test_a_part_may_be_of_any_size(tmp_path, monkeypatch):
+    monkeypatch.setattr("styleinv.images._MOST_BYTES", 1)
+    work(tmp_path, 1, [3])
+    part, _ = Parts(tmp_path, KIND).mine(0)
+    assert part.position == 3
+
+
 @pytest.mark.parametrize("content", [b"", b"text", None])
 def test_a_damaged_part_is_refused(tmp_path, content):
     work(tmp_path, 1, [3])

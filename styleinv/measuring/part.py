@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from styleinv import files, images
+from styleinv import files
 from styleinv.errors import InputError, reason_of
 from styleinv.masks import ALL
 from styleinv.measuring.sums import Sums
@@ -86,9 +86,12 @@ def load(path: Path, part: Part) -> tuple[Part, dict[str, Any]]:
         part: an empty one, which is filled.
 
     Raises:
-        InputError: if the file is damaged, or its dataset has other items.
+        InputError: if it cannot be read, is damaged, or its dataset has other items.
     """
-    content = images.read_bytes(path)
+    try:
+        content = path.read_bytes()  # our own: of any size
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     try:
         tensors = safetensors.numpy.load(content)
         told = json.loads(tensors["told"].tobytes())
