@@ -162,6 +162,30 @@ def test_sweep_spreads_its_cells_over_the_devices(begin, tmp_path):
     assert len({(cell / "style.png").read_bytes() for cell in cells}) == 1
 
 
+def test_devices_take_no_more_cells_once_nobody_asks_for_them(monkeypatch):
+    import jax
+
+    from experiments.sweeps.cell import Job, Outcome, Runner
+    from experiments.sweeps.engines import devices
+
+    begun = []
+
+    def attempt(runner, job, stop, *_):
+        begun.append(job.slug)
+        for _ in range(200):
+            if job.slug == "a" or stop():
+                break
+            time.sleep(0.01)
+        return Outcome(job.slug, "stopped")
+
+    monkeypatch.setattr(Runner, "_attempt", attempt)
+    jobs = [Job(slug, "learn_style", (), "") for slug in "abcdefgh"]
+    outcomes = devices.engine(jax.local_devices()[:1] * 2)(jobs, lambda: 0)
+    assert next(outcomes).slug == "a"
+    outcomes.close()
+    assert set(begun) <= set("abc")
+
+
 def test_sweep_worker_that_always_dies_is_a_failed_cell(tmp_path):
     from experiments.sweeps.cell import Job
     from experiments.sweeps.engines import pool

@@ -114,17 +114,20 @@ class Runner:
         """Cells on several jax.Devices, one on each at a time; otherwise as `run`, in any order."""
         import jax
 
-        free = SimpleQueue()
+        free, over = SimpleQueue(), threading.Event()
         for device in devices:
             free.put(device)
 
+        def stop_or_over() -> int:
+            return stop() or over.is_set()
+
         def on_a_free_one(job: Job) -> Outcome:
-            if stop():
+            if stop_or_over():
                 return Outcome(job.slug, "stopped")
             device, before = free.get(), self._counter.of_thread()
             try:
                 with jax.default_device(device):
-                    outcome = self._attempt(job, stop, None, device)
+                    outcome = self._attempt(job, stop_or_over, None, device)
             finally:
                 free.put(device)
             count = self._counter.of_thread().since(before)
@@ -132,10 +135,13 @@ class Runner:
 
         speaker = threading.get_ident()
         with quiet(speaker) as notes, ThreadPoolExecutor(len(devices)) as pool:
-            for future in as_completed([pool.submit(on_a_free_one, job) for job in jobs]):
-                outcome = future.result()._replace(notes=tuple(notes))
-                notes.clear()
-                yield outcome
+            try:
+                for future in as_completed([pool.submit(on_a_free_one, job) for job in jobs]):
+                    outcome = future.result()._replace(notes=tuple(notes))
+                    notes.clear()
+                    yield outcome
+            finally:
+                over.set()  # the pool waits for all cells, even if nobody asks for more
 
     def _run(self, jobs, stop, each, step=None) -> list[Outcome]:
         if stop():
