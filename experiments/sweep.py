@@ -69,7 +69,7 @@ def execute(request: cli.Request) -> int:
     jobs, configs = plan(request, name, points, folder)
     belongs(folder, name, request.config, list(points))
     lock.refuse_held(folder)
-    run = engine_of(request, len(jobs))
+    run = engine_of(request, configs)
     commands = {job.slug: command_of(job) for job in jobs}
     facts = {k: {"values": point.values, "command": commands[k]} for k, point in points.items()}
     with interruptible() as stop, lock.hold(folder):
@@ -152,8 +152,8 @@ def by_shape(jobs: "Sequence[Job]", configs: "dict[str, Config]") -> "list[Job]"
     return [job for group in order.values() for job in group]
 
 
-def engine_of(request: cli.Request, cells: int) -> "Engine":
-    """Where so many cells, counting those that are done, run; ready to begin."""
+def engine_of(request: cli.Request, configs: "dict[str, Config]") -> "Engine":
+    """Where the cells, with those that are done, run; ready to begin."""
     import jax
 
     from experiments.sweeps.engines import batch, cluster, devices, here, pool
@@ -162,6 +162,9 @@ def engine_of(request: cli.Request, cells: int) -> "Engine":
     one_of("--engine", name, ENGINES)
     workers, together = number_of(request, "workers"), number_of(request, "batch")
     (address,) = request.extra.get("address", ("",))
+    split = any(config.network.split for config in configs.values())
+    if together and split:
+        raise InputError(f"--batch (={together}) is not for config.network.split; leave one out")
     if together and (workers or name == "ray"):
         raise InputError(f"--batch (={together}) is for this process; leave out the other engines")
     if name == "ray":
@@ -171,9 +174,9 @@ def engine_of(request: cli.Request, cells: int) -> "Engine":
     if together:
         return batch.engine(together)
     if workers:
-        return pool.engine(min(workers, cells))
+        return pool.engine(min(workers, len(configs)))
     found = jax.local_devices()
-    several = len(found) > 1 and not request.config.network.split  # which takes them all itself
+    several = len(found) > 1 and not split  # which takes them all itself
     return devices.engine(found) if several else here.run
 
 

@@ -8,10 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import pytest
 from words import SMALL
 
 from experiments import sweep
+from experiments.sweeps import grid
 
 ROOT = Path(sweep.__file__).parents[1]
 BASE = [*SMALL, "--config.steps=3"]
@@ -87,6 +89,22 @@ def test_sweep_cell_is_the_run_that_its_command_makes(run, command, tmp_path):
     assert command(learn_style, [*words[3:-1], f"--workdir={tmp_path / 'alone'}"]) == 0
     for name in ("style.png", "results.json", "config.json"):
         assert (tmp_path / "alone" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_sweep_of_split_networks_gives_each_its_own_on_all_devices(monkeypatch, tmp_path):
+    from experiments import cli, inputs
+    from experiments.sweeps.cell import Runner
+    from experiments.sweeps.engines import here
+
+    words = [*BASE, "--grid=network.split=false,true"]
+    request = cli.parse("sweep", words, sweep.FLAGS)
+    points = {point.slug: point for point in grid.points(grid.parse(request.extra["grid"]))}
+    _, configs = sweep.plan(request, "learn_style", points, tmp_path)
+    monkeypatch.setattr(jax, "local_devices", lambda: [None, None])
+    assert sweep.engine_of(request, configs) is here.run
+    monkeypatch.setattr(inputs, "load_network", lambda config: (config.network.split, {}))
+    runner = Runner()
+    assert [runner._load(None, config)[0] for config in configs.values()] == [False, True]
 
 
 def test_sweep_failed_cell_is_reported_and_tried_again(run, pictures, tmp_path, capsys):

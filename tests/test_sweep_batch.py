@@ -65,7 +65,15 @@ def test_a_cell_that_fails_leaves_its_batch_alone(cells):
     assert "has no mask_sea (but sky, ground)" in found[1]
 
 
-@pytest.mark.parametrize("words", [["--batch=0"], ["--batch=x"], ["--batch=2", "--workers=2"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--batch=0"],
+        ["--batch=x"],
+        ["--batch=2", "--workers=2"],
+        ["--batch=2", "--grid=network.split=false,true"],
+    ],
+)
 def test_wrong_batches_end_in_one_line(command, capsys, words, tmp_path):
     assert command(sweep, [*BASE, "--grid=seed=0,1", *words, f"--workdir={tmp_path / 'run'}"]) == 2
     error = capsys.readouterr().err

@@ -176,7 +176,7 @@ class Runner:
         from experiments.inputs import load_network
 
         net = config.network
-        key = (net.name, net.weights, net.pooling, net.padding, net.convolution)
+        key = (net.name, net.weights, net.pooling, net.padding, net.convolution, net.split)
         key += (network_layers(config)[-1],)
         with self._loading:
             if self._loaded.get(device, (None,))[0] != key:
