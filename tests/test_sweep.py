@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -113,19 +114,34 @@ def test_sweep_failed_cell_is_reported_and_tried_again(run, pictures, tmp_path, 
     assert status == 1
     assert [row["status"].partition(":")[0] for row in rows] == ["failed", "finished"]
     assert f"failed: {late} does not exist" in rows[0]["status"]
-    folder = tmp_path / "sweep" / "cells" / rows[0]["cell"]
-    assert "InputError" in (folder / "error.txt").read_text()
+    error_file = tmp_path / "sweep" / "cells" / f"{rows[0]['cell']}.error.txt"
+    assert "InputError" in error_file.read_text()
     assert "1 of 2 cells failed" in capsys.readouterr().out
     assert f"{late} does not exist" in (tmp_path / "sweep" / "report.html").read_text()
 
     os.rename(pictures, late)
     os.symlink(late, pictures)
-    before = times(folder.parent / rows[1]["cell"])
+    before = times(tmp_path / "sweep")
     status, rows = run(f"dataset.path={late},{pictures}", "seed=0")
     assert status == 0
     assert {row["status"] for row in rows} == {"finished"}
-    assert not (folder / "error.txt").exists()
-    assert times(folder.parent / rows[1]["cell"]) == before
+    assert not error_file.exists()
+    assert before
+    assert before.items() <= times(tmp_path / "sweep").items()
+
+
+def test_sweep_failed_cell_can_be_run_alone(run, command, pictures, tmp_path):
+    from experiments import learn_style
+
+    late, cells = tmp_path / "late", tmp_path / "sweep" / "cells"
+    assert run(f"dataset.path={late}")[0] == 1
+    pictures.rename(late)
+    told = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["cells"]
+    ((slug, cell),) = told.items()
+    assert command(learn_style, shlex.split(cell["command"])[3:]) == 0
+    status, rows = run(f"dataset.path={late}")
+    assert (status, rows[0]["status"]) == (0, "finished")
+    assert [path.name for path in cells.iterdir()] == [slug]
 
 
 def test_sweep_defect_in_a_cell_does_not_stop_the_rest(run, monkeypatch, tmp_path):
@@ -141,7 +157,7 @@ def test_sweep_defect_in_a_cell_does_not_stop_the_rest(run, monkeypatch, tmp_pat
     assert status == 1
     assert rows[0]["status"] == "failed: ZeroDivisionError: division by zero"
     assert rows[1]["status"] == "finished"
-    assert "Traceback" in (tmp_path / "sweep/cells/seed-0/error.txt").read_text()
+    assert "Traceback" in (tmp_path / "sweep/cells/seed-0.error.txt").read_text()
 
 
 def test_sweep_on_a_full_disk_ends_there_and_goes_on(run, monkeypatch, tmp_path, capsys):

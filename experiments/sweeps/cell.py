@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -156,10 +155,8 @@ class Runner:
         self, job: Job, stop: Callable[[], int], step: "Step | None", device: Any = None
     ) -> Outcome:
         begun = time.monotonic()
-        error_file = Path(job.folder, "error.txt")
         reason = trace = unwritten = ""
         try:
-            error_file.unlink(missing_ok=True)  # a run wants its folder to itself
             request = cli.parse(job.experiment, job.words)
             found = experiment(job.experiment)
             signal = session.execute(found, request, partial(self._load, device), stop, step)

@@ -1,6 +1,6 @@
 """sweep.json: what a sweep was asked, and what became of each cell. The sweep's folder resumes.
 
-sweep.json  metrics.csv  report.html  cells/SLUG/ (an ordinary run each, and error.txt)
+sweep.json  metrics.csv  report.html  cells/SLUG/ (an ordinary run each)  cells/SLUG.error.txt
 """
 
 import json
@@ -83,8 +83,10 @@ class Ledger:
         cell["compiled"] += outcome.compiled
         cell["read"] += outcome.read
         if outcome.trace:
-            path = self.folder / "cells" / outcome.slug / "error.txt"
-            files.write(path, (outcome.trace.rstrip() + "\n").encode())
+            content = outcome.trace.rstrip() + "\n"
+            files.write(self._error_file(outcome.slug), content.encode())
+        else:
+            self._error_file(outcome.slug).unlink(missing_ok=True)
         self.save("running")
 
     def kept(self) -> str:
@@ -95,6 +97,11 @@ class Ledger:
     def note_done(self, slug: str) -> None:
         """That an earlier sitting finished the cell."""
         self._state["cells"][slug] |= {"status": "finished", "reason": ""}
+        self._error_file(slug).unlink(missing_ok=True)
+
+    def _error_file(self, slug: str) -> Path:
+        """Beside the cell's folder: a run wants its own to itself."""
+        return self.folder / "cells" / f"{slug}.error.txt"
 
     def save(self, status: str) -> None:
         """Writes sweep.json and metrics.csv.
