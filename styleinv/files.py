@@ -2,7 +2,6 @@
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,20 +20,17 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         DiskError: if the folder cannot be written or the disk is full; the old file is kept.
     """
-    temporary = None
+    temporary = path.parent / f"{UNFINISHED}{os.urandom(8).hex()}"
     try:
         make_folder(path.parent)
-        handle, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:  # not `mkstemp`, whose files are for one user alone
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        if temporary:
-            with suppress(OSError):
-                os.unlink(temporary)
+        with suppress(OSError):
+            temporary.unlink()
         raise DiskError(f"{path} cannot be written: {error.strerror}") from None
     sync(path.parent)
 
@@ -86,9 +82,3 @@ def _unfinished(folder: Path) -> Iterator[Path]:
             yield path
         elif path.is_dir() and not (path / "config.json").is_file():
             yield from _unfinished(path)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 
 import pytest
 
@@ -18,6 +19,17 @@ def test_write_makes_folders_and_leaves_nothing_else(tmp_path):
 
 def test_write_takes_a_name_as_long_as_the_system_does(tmp_path):
     files.write(tmp_path / ("a" * 255), b"")
+
+
+def test_write_obeys_the_umask_and_never_changes_it(tmp_path, monkeypatch):
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as held:
+            held.delattr(os, "umask")  # which is the whole process's, and so every other thread's
+            files.write(tmp_path / "a", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
 
 
 @pytest.mark.parametrize("function", ["fsync", "replace"])
