@@ -21,7 +21,7 @@ from styleinv.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from styleinv.dataset import Item
+    from styleinv.dataset import Checked, Item
     from styleinv.photo import Photo
 
 
@@ -30,12 +30,14 @@ class Content(NamedTuple):
 
     Attributes:
         item: where it is, and its masks.
+        checked: what is known of its file.
         name: what its files are called, without an extension.
         regions: "all", or those of its masks that are not empty.
         alpha: the weight of the content term.
     """
 
     item: "Item"
+    checked: "Checked"
     name: str
     regions: tuple[str, ...]
     alpha: float
@@ -69,11 +71,28 @@ def find_contents(config: Config) -> list[Content]:
         names.append(name)
         several = len(config.alpha) > 1
         contents += [
-            Content(item, f"{name}_alpha{alpha:g}" if several else name, tuple(regions), alpha)
+            Content(item, one, f"{name}_alpha{alpha:g}" if several else name, tuple(regions), alpha)
             for alpha in config.alpha
         ]
     warn_of_covering(covered)
     return contents
+
+
+def refuse_others(folder: Path, contents: Sequence[Content]) -> None:
+    """Raises an InputError if a folder holds a run of other photographs: it counts them."""
+    from styleinv.journal import read_json
+
+    path, now = folder / "run.json", listed(contents)
+    if path.is_file() and read_json(path).get("contents", now) != now:
+        raise InputError(f"{path} is of other photographs than there are now; name a new --workdir")
+
+
+def listed(contents: Sequence[Content]) -> list[Mapping[str, str | float]]:
+    """What run.json says of the photographs, in their order."""
+    from styleinv import style_file
+
+    pairs = ({"name": each.name, "sha256": each.checked.digest} for each in contents)
+    return list(style_file.listed(pairs))
 
 
 def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Source]:

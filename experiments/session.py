@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments import cli, debias, targets
-from experiments.contents import Content
+from experiments.contents import Content, listed, refuse_others
 from experiments.inputs import check_start, load_network, refuse_large
 from experiments.problem import Styles
 from experiments.targets import Source
@@ -133,6 +133,7 @@ def execute(
     if config.tensorboard:
         tensorboard.require()
     found = experiment.find(config)
+    refuse_others(folder, found.contents)
     if record.finished(folder):  # killed before its very last file
         with lock.hold(folder, patience), say_kept(request, folder):
             return _finish(experiment, folder, found)
@@ -151,7 +152,7 @@ def execute(
     if config.network.split and step is None:
         step = rows.Rows(jax.local_devices()).step
     info = {"experiment": experiment.name, "config": request.name, "command": request.command}
-    info |= {"weights": weights} | record.environment()
+    info |= {"weights": weights, "contents": listed(found.contents)} | record.environment()
     with (
         nullcontext(stop) if stop else interruptible() as stop,
         lock.hold(folder, patience, stop),

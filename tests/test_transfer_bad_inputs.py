@@ -1,6 +1,9 @@
 """What a person may get wrong about a transfer: one line, exit status 2, and nothing is written."""
 
+import json
 import re
+import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from experiments import cli
 from experiments.inputs import refuse_large
 from styleinv import memory
 from styleinv.errors import InputError
+from styleinv.record import Record
 
 BASE = (
     "--config=transfer",
@@ -116,6 +120,42 @@ def test_a_bad_input_is_answered_in_one_line(attempt, tmp_path, words, message):
     assert re.search(message, last), last
     assert "Traceback" not in err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_with_the_photographs_it_began_with(attempt, tmp_path, monkeypatch):
+    """Its checkpoint counts them: with one more before it, another would go on in its place."""
+    photos, run = tmp_path / "photos", tmp_path / "run"
+    photos.mkdir()
+    for name in "bc":
+        shutil.copy(tmp_path / "pictures" / f"{name}.png", photos)
+    words = ["--config.content={tmp}/photos", STYLE, "--config.steps=3"]
+    step = Record.step
+
+    def disturbed(self, number, line):
+        step(self, number, line)
+        if number == 5:  # in the second picture
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Record, "step", disturbed)
+    assert attempt(words)[0] == 130
+    monkeypatch.setattr(Record, "step", step)
+
+    def everything():
+        return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+    before, photo = everything(), (photos / "c.png").read_bytes()
+    for name in ("a", "c"):  # one more; and another under the same name
+        shutil.copy(tmp_path / "pictures" / "a.png", photos / f"{name}.png")
+        status, err = attempt(words)
+        assert status == 2
+        assert "of other photographs than there are now; name a new --workdir" in err
+        assert everything() == before
+        (photos / f"{name}.png").unlink()
+        (photos / "c.png").write_bytes(photo)
+    told = json.loads((run / "run.json").read_text())
+    assert [each["name"] for each in told.pop("contents")] == ["b", "c"]
+    (run / "run.json").write_text(json.dumps(told))  # as of a run that began without the list
+    assert attempt(words)[0] == 0
 
 
 @pytest.mark.parametrize(
