@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.inputs import stages_of
-from experiments.targets import Source, origin_of, seen_at
+from experiments.inputs import check_items, seen_at, stages_of
+from experiments.targets import Source, origin_of
 from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
@@ -59,7 +59,7 @@ def check(config: Config) -> None:
 
 
 def check_sources(config: Config, digest: str, sources: Mapping[str, Source]) -> None:
-    """Raises an InputError for pictures without originals, or a change file that does not fit.
+    """Raises an InputError for originals that cannot be used, or a change file that does not fit.
 
     Args:
         digest: sha256 of the network's weights.
@@ -75,6 +75,12 @@ def check_sources(config: Config, digest: str, sources: Mapping[str, Source]) ->
             )
         if source.given:
             _read(config, digest, source, source.given)
+        originals = [
+            item._replace(name=str(item.original), path=item.original)
+            for item in source.items
+            if item.original
+        ]
+        check_items(config, originals, source.region)
 
 
 def obtain(opened: "Session", sources: Mapping[str, Source]) -> Changes | None:

@@ -6,6 +6,7 @@ Shared by the experiments. The libraries are imported inside, so that `--help` s
 import logging
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from experiments.validate import network_layers, style_layers
@@ -13,6 +14,8 @@ from styleinv.config import Config
 from styleinv.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from styleinv.dataset import Checked, Item
     from styleinv.masks import MaskFile
     from styleinv.precision import Precision
@@ -21,6 +24,32 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("styleinv")
 _COVERING = 0.95  # share of a picture above which its mask is taken for an inverted one
+
+
+def check_items(config: Config, items: Sequence["Item"], region: str) -> list["Checked"]:
+    """What is known of pictures, each of which is read once.
+
+    Raises:
+        InputError: for those whose style in the region cannot be measured.
+    """
+    from styleinv import dataset
+
+    checked = dataset.check(items, region, partial(_refuse_vanishing, config))
+    refuse_narrow(config, items, checked, config.style.scale)
+    return checked
+
+
+def _refuse_vanishing(config: Config, mask: "np.ndarray", item: "Item") -> None:
+    """Raises an InputError for a mask that vanishes at some layer, at some stage."""
+    from styleinv import images, vgg
+    from styleinv.regions import layer_masks
+
+    height, width = mask.shape
+    names = vgg.layer_names(config.network.name)
+    for stage in stages_of(config):
+        shape = images.frame(height, width, seen_at(config, stage.resolution))
+        seen, layers = images.resize(mask, *shape), style_layers(config)
+        layer_masks(seen, layers, item.name, config.style.propagation, names)
 
 
 def refuse_narrow(
@@ -217,3 +246,8 @@ def stages_of(config: Config) -> list["Stage"]:
 
     last = len(config.steps) - 1
     return [Stage(config.resolution // 2 ** (last - i), n) for i, n in enumerate(config.steps)]
+
+
+def seen_at(config: Config, resolution: int) -> int:
+    """The resolution at which a style is seen while the image has another."""
+    return round(config.style.scale * resolution)

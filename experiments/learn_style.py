@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments import apart, cli, debias, session, targets
 from experiments.contents import find_contents
-from experiments.inputs import note_rank, stages_of
+from experiments.inputs import note_rank, seen_at, stages_of
 from experiments.layout import find_layout, placed_at, shape_of
 from experiments.optimize import Task, image_name, optimize
 from experiments.problem import Problem, Styles, objective, start_image, style_part
@@ -161,7 +161,7 @@ def problem_of(
             config, network, own, placed_at(config, layout, resolution), start, resolution
         )
         parts[resolution] = objective(config, term)
-        seen = {k: found[targets.seen_at(config, resolution)] for k, found in own.items()}
+        seen = {k: found[seen_at(config, resolution)] for k, found in own.items()}
         if isinstance(term, RegionsTerm):
             dispersion[resolution] = term.dispersion(seen)
         else:
@@ -226,7 +226,7 @@ def conclude_one(
     placed = placed_at(config, found.layout, resolution)
     tables = {}
     for region in regions:
-        style = styles[region][targets.seen_at(config, resolution)]
+        style = styles[region][seen_at(config, resolution)]
         masks = placed[region].masks if placed else None
         known = [k for k in style_layers(config) if style.moments[k].weight]
         known = [k for k in known if masks is None or k in masks]

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments import cli, session, targets
-from experiments.inputs import load_network, stages_of, warn_of_masks, warn_of_small
+from experiments.inputs import load_network, seen_at, stages_of, warn_of_masks, warn_of_small
 from experiments.processes import FLAGS, launch_of, seconds
 from experiments.targets import Source
 from experiments.validate import style_layers, validate
@@ -194,7 +194,7 @@ def plan_of(opened: Pass) -> "Plan":
     from styleinv.vgg import PIXELS
 
     config = opened.config
-    resolutions = [targets.seen_at(config, stage.resolution) for stage in stages_of(config)]
+    resolutions = [seen_at(config, stage.resolution) for stage in stages_of(config)]
     plan = Plan(
         (PIXELS, *style_layers(config)),
         tuple(resolutions),

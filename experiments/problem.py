@@ -6,8 +6,7 @@ Shared by the experiments. The libraries are imported inside, so that `--help` s
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.inputs import stages_of
-from experiments.targets import seen_at
+from experiments.inputs import seen_at, stages_of
 from experiments.validate import style_layers
 from styleinv.config import Config
 

@@ -4,11 +4,10 @@ Shared by the experiments. The libraries are imported inside, so that `--help` s
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.inputs import refuse_narrow, stages_of, warn_of_masks, warn_of_small
+from experiments.inputs import check_items, seen_at, stages_of, warn_of_masks, warn_of_small
 from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
@@ -55,15 +54,12 @@ def find_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source
     Raises:
         InputError: for whatever of it cannot be used.
     """
-    from styleinv import dataset
-
     found = choose_sources(config, regions)
     for name, source in found.items():
         items, region = source.items, source.region
         if not items:
             continue
-        checked = dataset.check(items, region, partial(_refuse_vanishing, config))
-        refuse_narrow(config, items, checked, config.style.scale)
+        checked = check_items(config, items, region)
         warn_of_small(config, items, checked, config.style.scale)
         warn_of_masks(region, items, [one.covered for one in checked])
         found[name] = source._replace(checked=checked)
@@ -110,19 +106,6 @@ def choose_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Sour
         if chosen or len(regions) == 1:
             found[name] = Source(region, dataset.shares(chosen), (), None, own)
     return found
-
-
-def _refuse_vanishing(config: Config, mask: "np.ndarray", item: "Item") -> None:
-    """Raises an InputError for a mask that vanishes at some layer, at some stage."""
-    from styleinv import images, vgg
-    from styleinv.regions import layer_masks
-
-    height, width = mask.shape
-    names = vgg.layer_names(config.network.name)
-    for stage in stages_of(config):
-        shape = images.frame(height, width, seen_at(config, stage.resolution))
-        seen, layers = images.resize(mask, *shape), style_layers(config)
-        layer_masks(seen, layers, item.name, config.style.propagation, names)
 
 
 def read_path(config: Config, *names: str) -> tuple[list["Item"], dict[str, Path]]:
@@ -286,8 +269,3 @@ def obtain(
         if not (folder / source.own).is_file():
             style_file.save(folder / source.own, *found[source.own])
     return {name: found[source.own].styles for name, source in sources.items()}
-
-
-def seen_at(config: Config, resolution: int) -> int:
-    """The resolution at which a style is seen while the image has another."""
-    return round(config.style.scale * resolution)

@@ -122,7 +122,7 @@ def read_all(
             there = f" (but {', '.join(files)})" if files else ""
             raise InputError(f"{owner} has no {name}{there}; add a column {name} or use region=all")
     needed = files if REST in regions else regions
-    found = {name: _read_one(files[name], shape) for name in needed}
+    found = {name: _read_one(files[name], shape, owner) for name in needed}
     masks = {}
     for region in regions:
         named = region != REST
@@ -146,7 +146,7 @@ def uncovered(masks: Mapping[str, np.ndarray]) -> bool:
     return bool(rest(masks).mean() > 1e-3)
 
 
-def _read_one(file: MaskFile, shape: tuple[int, int]) -> np.ndarray:
+def _read_one(file: MaskFile, shape: tuple[int, int], owner: str | Path) -> np.ndarray:
     if file.color:
         levels = _levels(file.path)
         colors = _palette(levels, file.path)
@@ -163,7 +163,7 @@ def _read_one(file: MaskFile, shape: tuple[int, int]) -> np.ndarray:
         mask = images.decode_mask(images.read_bytes(file.path), file.path)
     if mask.shape != shape:
         raise InputError(
-            f"{file.path} is {mask.shape[1]}x{mask.shape[0]} pixels and its image "
+            f"{file.path} is {mask.shape[1]}x{mask.shape[0]} pixels and {owner} "
             f"{shape[1]}x{shape[0]}; make them equal"
         )
     return mask

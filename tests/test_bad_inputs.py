@@ -194,7 +194,7 @@ DATASET = {
     "mask of another size": (
         ["--config.dataset.region=mask"],
         masked(image(size=(64, 64), mode="L", value=255)),
-        r"mask\.png is 64x64 pixels and its image 64x48; make them equal",
+        r"mask\.png is 64x64 pixels and \S*\.png 64x48; make them equal",
     ),
     "mask all black": (
         ["--config.dataset.region=mask"],

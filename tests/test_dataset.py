@@ -285,7 +285,7 @@ def test_check_refuses_masks_that_do_not_fit(masks):
         dataset.check(items, "mask")
     message = str(caught.value)
     assert "b.png has no mask; add a column mask or use region=all" in message
-    assert "c.png is 64x47 pixels and its image 64x48; make them equal" in message
+    assert f"c.png is 64x47 pixels and {masks / 'c.png'} 64x48; make them equal" in message
     assert "none.png does not exist" in message
 
 

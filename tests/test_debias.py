@@ -135,6 +135,21 @@ WRONG = {
         ["--config.dataset.originals={0}/held"],
         r"held has no photographs named 01, the original of",
     ),
+    "original missing": (
+        "transfer",
+        ["--config.dataset={0}/missing"],
+        r"missing/photo\.png does not exist",
+    ),
+    "original narrow": (
+        "transfer",
+        ["--config.dataset={0}/narrow", "--config.style.layers=relu3_1"],
+        r"1 of 1 images are too narrow for relu3_1 .*\(\S*narrow/photo\.png\); crop",
+    ),
+    "original of another size than its mask": (
+        "transfer",
+        ["--config.dataset={0}/masked", "--config.dataset.region=sky"],
+        r"sky\.png is 96x96 pixels and \S*masked/photo\.png 96x80; make them equal",
+    ),
     "no photo": ("learn_style", [], r"needs photographs that take the place of the originals"),
     "colors kept twice": (
         "transfer",
@@ -155,6 +170,20 @@ WRONG = {
 }
 
 
+@pytest.fixture
+def odd_originals(pairs):
+    """Folders of a.png, whose original is missing, or narrow, or of another size than its mask."""
+    for name, shape in {"missing": (), "narrow": (500, 1), "masked": (80, 96)}.items():
+        folder = pairs / name
+        folder.mkdir(exist_ok=True)
+        for file, size in {"a": (96, 96), "sky": (96, 96), "photo": shape}.items():
+            if size:
+                Image.fromarray(np.full(size, 255, np.uint8)).save(folder / f"{file}.png")
+        table = "file_name,original,mask_sky\na.png,photo.png,sky.png\n"
+        (folder / "metadata.csv").write_text(table)
+
+
+@pytest.mark.usefixtures("odd_originals")
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_debias_ends_in_one_line(learn, restyle, pairs, tmp_path, capsys, case):
     experiment, more, match = WRONG[case]

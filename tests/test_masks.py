@@ -127,7 +127,7 @@ def test_read_gives_each_position_to_its_nearest_color(tmp_path, monkeypatch):
     ("text", "region", "shape", "match"),
     [
         ("a={}/left.png", "sky", SHAPE, r"p\.jpg has no mask_sky \(but a\); add a column mask_sky"),
-        ("a={}/left.png", "a", (40, 61), r"left\.png is 60x40 pixels and its image 61x40; make th"),
+        ("a={}/left.png", "a", (40, 61), r"left\.png is 60x40 pixels and p\.jpg 61x40; make them"),
         ("a={}/map.png#ffffff", "a", SHAPE, r"map\.png has no color ffffff; its colors are .*0000"),
         ("a={}/black.png", "a", SHAPE, r"black\.png has nothing white; drop the image or mend"),
         ("a={}/white.png", "rest", SHAPE, r"white\.png has nothing black; drop the image or mend"),
