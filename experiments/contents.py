@@ -64,8 +64,6 @@ def find_contents(config: Config) -> list[Content]:
         if found:
             covered += [(item.masks[r], float(mask.mean())) for r, mask in found.items()]
             regions = [*found, masks.REST] if masks.uncovered(found) else list(found)
-            found |= {r: masks.rest(found) for r in regions if r == masks.REST}
-            refuse_vanishing(config, found, partial(view_shape, *shape), str(item.path))
         stem = re.sub(r"[^\w.-]+", "_", Path(item.name).stem) or "photo"
         name = next(n for n in chain([stem], (f"{stem}-{i}" for i in count(2))) if n not in names)
         names.append(name)
@@ -99,7 +97,7 @@ def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Sourc
     """{region: source} for the regions of all contents; the rest may be without.
 
     Raises:
-        InputError: if a region that has a name has no style.
+        InputError: if a region that has a name has no style, or one that has a style vanishes.
     """
     from styleinv.masks import ALL, REST
 
@@ -123,6 +121,10 @@ def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Sourc
             f"config.content.original_colors (=match) needs the style's pictures, and {given[0]} "
             "holds none; choose luminance"
         )
+    for content in contents[:: len(config.alpha)]:  # each photograph once
+        shape = content.checked.height, content.checked.width
+        styled = {k: mask for k, mask in region_masks(content, shape).items() if k in sources}
+        refuse_vanishing(config, styled, partial(view_shape, *shape), str(content.item.path))
     return sources
 
 

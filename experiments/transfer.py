@@ -159,6 +159,7 @@ def problem_of(
     from styleinv.content import ContentTerm, content_term
     from styleinv.strips import extract
 
+    styled = {region: mask for region, mask in masks.items() if region in styles}
     luminance = config.content.original_colors == "luminance"
     held = colors.luminance(taken.image) if luminance else taken.image
     shape_at = partial(view_shape, *held.shape[:2])
@@ -175,7 +176,7 @@ def problem_of(
 
     parts = {}
     for resolution in (stage.resolution for stage in stages_of(config)):
-        placed = places(config, masks, shape_at(resolution), str(content.item.path))
+        placed = places(config, styled, shape_at(resolution), str(content.item.path))
         style = style_part(config, network, styles, placed, start, resolution)
         parts[resolution] = objective(config, style, content=content_at(resolution))
 

@@ -235,6 +235,18 @@ def test_transfer_leaves_a_region_without_style_as_it_is(run, halves, pictures):
     assert change[:, 23:].max() < 1 / 255  # away from the seam, rounding only
 
 
+def test_transfer_leaves_a_gap_as_it_is_that_is_too_small_for_a_style(run, tmp_path, pictures):
+    mask = np.full((48, 64), 255, np.uint8)
+    mask[:2, :2] = 0
+    Image.fromarray(mask).save(tmp_path / "most.png")
+    words = ("--config.content.masks=most={tmp}/most.png", "--config.style=most={pictures}/b.png")
+    folder = run(ONE[0], *words, "--config.style.layers=relu1_1,relu3_1")
+    assert set(results(folder)["pictures"][0]["regions"]) == {"most"}
+    stylized = images.read(folder / "stylized.png")
+    start = images.resize(images.read(pictures / "a.png"), *stylized.shape[:2])
+    assert np.abs(stylized - start)[0, 0].max() < 0.02
+
+
 def test_transfer_keeps_the_colors_of_the_photo(run, pictures):
     y, x = np.mgrid[:48, :64]
     red = np.stack([0.6 + 0.2 * np.sin(x / 4), 0.1 * np.ones((48, 64)), 0.1 + y / 480], axis=2)

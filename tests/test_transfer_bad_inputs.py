@@ -80,7 +80,11 @@ TABLE = {
         r"wide\.png is 65x48 pixels and \S*a\.png 64x48; make them equal",
     ),
     "vanishing region": (
-        [CONTENT, "--config.content.masks=sky={tmp}/dot.png", STYLE],
+        [
+            CONTENT,
+            "--config.content.masks=sky={tmp}/dot.png",
+            "--config.style=sky={tmp}/pictures/b.png",
+        ],
         r"vanishes at relu3_1: .* less than one is in the region; \d+x\d+ pixels would do, or sh",
     ),
     "match without pictures": (
