@@ -67,7 +67,10 @@ def parse(words: Sequence[str]) -> Request:
         raise InputError(
             f"--weights has {len(texts)} numbers for {len(files)} files; give one for each"
         )
-    return Request(tuple(files), tuple(map(_weight, texts)), Path(given["out"]))
+    weights = tuple(map(_weight, texts))
+    if not 0 < sum(weights) < math.inf:
+        raise InputError(f"--weights sum to {sum(weights):g}; give numbers that sum to more than 0")
+    return Request(tuple(files), weights, Path(given["out"]))
 
 
 def _weight(text: str) -> float:

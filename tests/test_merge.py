@@ -105,17 +105,20 @@ def test_what_one_part_does_not_know_comes_from_the_others(save, tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ("1,-1", r"a\.safetensors and .*b\.safetensors sum to 0 for pixels at 16 px"),
-        ("1,-2", r"sum to -1 for pixels at 16 px; they must be more than 0"),
-        ("3,-2", r"what is left has a negative variance of -.* for relu1_1 at 16 px: what is t"),
-    ],
-)
-def test_what_is_no_style_is_refused(save, tmp_path, weights, message):
+def test_what_is_no_style_is_refused(save, tmp_path):
+    a, b = save("a", [1, 2]), save("b", [3])
+    message = r"what is left has a negative variance of -.* for relu1_1 at 16 px: what is taken out"
     with pytest.raises(InputError, match=message):
-        merged(tmp_path, save("a", [1, 2]), save("b", [3]), f"--weights={weights}")
+        merged(tmp_path, a, b, "--weights=3,-2")
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_layer_from_which_more_is_taken_than_is_there_is_refused(save, tmp_path):
+    shallow = Style(16, dict(of_images([1]).moments) | {"relu1_1": unknown(64)})
+    a, b = save("a", [1], shallow), save("b", [2])
+    message = r"a\.safetensors and .*b\.safetensors sum to -1 for relu1_1 at 16 px; they must be"
+    with pytest.raises(InputError, match=message):
+        merged(tmp_path, a, b, "--weights=300,-1")
     assert not (tmp_path / "out.safetensors").exists()
 
 
@@ -168,6 +171,10 @@ def test_a_file_is_never_written_over(save, tmp_path):
         (["a", "b", "--weights=1", "--out=c"], r"--weights has 1 numbers for 2 files"),
         (["a", "--weights=x", "--out=c"], r"--weights has 'x', which is not a number"),
         (["a", "--weights=nan", "--out=c"], r"--weights has 'nan', which is not a number"),
+        (["a", "--weights=0", "--out=c"], r"--weights sum to 0; give numbers that sum to more"),
+        (["a", "b", "--weights=0,0", "--out=c"], r"--weights sum to 0; give numbers that sum"),
+        (["a", "b", "--weights=1,-2", "--out=c"], r"--weights sum to -1; give numbers that sum"),
+        (["a", "b", "--weights=1e308,1e308", "--out=c"], r"--weights sum to inf; give numbers"),
     ],
 )
 def test_parse_refuses(words, message):
