@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 from dataclasses import asdict
 
@@ -224,6 +225,17 @@ def test_verify_leaves_out_what_the_data_do_not_allow(folders):
     assert list(asked) == ["known_style", "mosaic", "outliers"]
     assert left["round_trip"] == "the original photographs (config.dataset.originals)"
     assert "config.verify.filters" in left["which_filter"]
+
+
+def test_verify_of_outliers_asks_for_no_change_where_an_original_is_unknown(tmp_path, folders):
+    some = tmp_path / "some"
+    shutil.copytree(folders / "soft", some)
+    shutil.copytree(folders / "plain", some / "photos")
+    rows = [f"{scene}.png,{'' if scene == 'b' else f'photos/{scene}.png'}" for scene in "abcdef"]
+    (some / "metadata.csv").write_text("\n".join(["file_name,original", *rows]))
+    line = words(folders, f"--config.dataset={some}", "--config.verify.questions=outliers")
+    assert verify.execute(cli.parse("verify", [*line, f"--workdir={tmp_path}/run"])) == 0
+    assert set(answer(tmp_path / "run", "outliers")["measures"]) == {"gram", "correlation"}
 
 
 def test_refuse_leak_finds_a_held_out_picture(finished):

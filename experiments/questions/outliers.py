@@ -46,6 +46,8 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
     items = [picture.item for picture in plan.values()]
     photos = [item._replace(path=item.original) for item in items if item.original]
     size = len(items)
+    if len(photos) < size:  # a change is told from the others' only where all are known
+        photos = []
     found = kernels.kernels(
         bench.load(opened.config)[0],
         [*items, *photos],
