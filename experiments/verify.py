@@ -80,12 +80,15 @@ def check(config: Config) -> None:
         )
     whole = {
         "content.path": not config.content.path,
+        "content.masks": not config.content.masks,
+        "content.original_colors": config.content.original_colors == "no",
         "dataset.size": not config.dataset.size,
         "dataset.weights": not config.dataset.weights,
         "dataset.masks": not config.dataset.masks,
         "dataset.region": config.dataset.region == (masks.ALL,),
         "style.mode": config.style.mode == "full",
         "style.scale": config.style.scale == 1,
+        "style.debias": not config.style.debias,
         "start.image": config.start.image == "noise",
     }
     if odd := [name for name, usual in whole.items() if not usual]:

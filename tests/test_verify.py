@@ -30,6 +30,7 @@ SMALL = (
     "--config.steps=2",
     "--config.seeds=0,1",
     "--config.snapshots=9",
+    "--config.content.normalization=mean",
     "--config.verify.steps=2",
     "--config.verify.counts=1,2",
     "--config.verify.held_out=2",
@@ -250,6 +251,7 @@ def test_subruns_hold_commands_that_make_them_alone(finished):
     again = cli.parse(experiment, line)
     kept = json.loads((finished / "round_trip/restyled_learned/config.json").read_text())
     assert json.loads(json.dumps(asdict(again.config))) == kept
+    assert kept["content"]["normalization"] == "mean"  # as verify was told
     _, origin = style_file.load(finished / "round_trip/restyled_learned/style.safetensors")
     assert [image["name"] for image in origin.images] == ["style.png"]
 
@@ -288,6 +290,12 @@ BAD = {
     "too few pictures": (["--config.dataset={root}/soft/a.png"], r"holds 1 pictures; three"),
     "original missing": (["--config.dataset.originals={root}"], r"no photographs named a"),
     "subset": (["--config.dataset.size=3"], r"config\.dataset\.size is not for verify"),
+    "masks": (["--config.content.masks=a=b.png"], r"config\.content\.masks is not for verify"),
+    "kept colors": (
+        ["--config.content.original_colors=match"],
+        r"config\.content\.original_colors is not for verify",
+    ),
+    "debias": (["--config.style.debias=true"], r"config\.style\.debias is not for verify"),
     "two alphas": (["--config.alpha=1,2"], r"config\.alpha has 2 numbers; verify takes one"),
 }
 

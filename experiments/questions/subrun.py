@@ -22,6 +22,7 @@ from styleinv.errors import InputError
 LOG = logging.getLogger("styleinv")
 _OF_BOTH = ("network", "style", "resolution", "beta", "tv", "checkpoint_every")
 _OF_LEARNING = (*_OF_BOTH, "optimizer", "start", "steps")
+_OF_RESTYLING = (*_OF_BOTH, "content", "alpha")
 
 
 class Bench(NamedTuple):
@@ -55,8 +56,8 @@ class Bench(NamedTuple):
             originals: the folder of those that the pictures were made of, to make the change that
                 was made of them instead.
         """
-        config = _copied(self.config, "transfer", _OF_BOTH)
-        config.alpha, config.steps = self.config.alpha, self.config.verify.steps
+        config = _copied(self.config, "transfer", _OF_RESTYLING)
+        config.steps = self.config.verify.steps
         config.content.path = ",".join(map(str, photos))
         config.dataset.path = ",".join(map(str, style))
         config.dataset.originals, config.style.debias = originals, bool(originals)
