@@ -126,9 +126,14 @@ def read_path(config: Config, *names: str) -> tuple[list["Item"], dict[str, Path
             f"config.dataset.path (={path}) has a style file beside others; "
             "write NAME=FILE to give each region its own"
         )
-    items = with_masks(items, "dataset", config.dataset.masks)
     if not items:
+        for field in ("size", "weights", "originals", "masks"):
+            if getattr(config.dataset, field):
+                raise InputError(
+                    f"config.dataset.{field} is for pictures, and {path} holds none; leave it out"
+                )
         return [], files
+    items = with_masks(items, "dataset", config.dataset.masks)
     if config.dataset.originals:
         items = dataset.with_originals(items, config.dataset.originals)
     if config.dataset.weights:

@@ -53,6 +53,11 @@ def validate(config: Config) -> None:
     if content.bits not in (0, 8, 16):
         raise InputError(f"config.content.bits (={content.bits}) must be 0, 8 or 16")
     factors, layers = config.style.layer_factors, style_layers(config)
+    if factors and config.style.layers not in ((), layers):
+        raise InputError(
+            "config.style.layer_factors are for layers in the network's order, each named once; "
+            f"write --config.style.layers={','.join(layers)}"
+        )
     if factors and len(factors) != len(layers):
         raise InputError(
             f"config.style.layer_factors has {len(factors)} numbers for {len(layers)} layers"

@@ -287,6 +287,14 @@ CONFIG = {
         ["--config.start.noise=white"],
         r"start\.noise \(=white\) is not known; .*uni",
     ),
+    "factors of layers in another order": (
+        ["--config.style.layers=relu2_1,relu1_1", "--config.style.layer_factors=2,1"],
+        r"in the network's order, .*; write --config\.style\.layers=relu1_1,relu2_1",
+    ),
+    "factors of a layer named twice": (
+        ["--config.style.layers=relu1_1,relu1_1", "--config.style.layer_factors=2"],
+        r"each named once; write --config\.style\.layers=relu1_1",
+    ),
     "three factors": (["--config.style.layer_factors=1,2,3"], r"has 3 numbers for 2 layers"),
     "negative factor": (
         ["--config.style.layer_factors=1,-2"],
@@ -410,6 +418,13 @@ STYLE = {
     ),
 }
 
+NO_PICTURES = {  # a style file
+    "size": ("size=1",),
+    "weights": ("weights=1,2",),
+    "originals": ("originals={tmp}/pictures",),
+    "masks": ("masks=sky={tmp}/pictures/a.png",),
+}
+
 WORKDIR = {
     "file": ({"run": b""}, r"--workdir \(=\S*run\) is a file; name a folder"),
     "foreign files": ({"run/notes.txt": b""}, r"\(=\S*run\) holds files but no run; name a new"),
@@ -469,6 +484,14 @@ TABLE = [
             ["--config.style={tmp}/s.safetensors"],
             {} if content is None else {"s.safetensors": content},
             message,
+        ),
+    ),
+    *rows(
+        NO_PICTURES,
+        lambda option: (
+            ["--config.style={tmp}/s.safetensors", f"--config.dataset.{option}"],
+            {"s.safetensors": style},
+            rf"config\.dataset\.{option.split('=')[0]} is for pictures, and \S*s\.safetensors",
         ),
     ),
     *rows(WORKDIR, lambda files, message: ([], files, message)),
