@@ -31,13 +31,15 @@ class Content(NamedTuple):
     Attributes:
         item: where it is, and its masks.
         checked: what is known of its file.
-        name: what its files are called, without an extension.
+        photo: what the files that are of it at any alpha are called, without an extension.
+        name: what its other files are called.
         regions: "all", or those of its masks that are not empty.
         alpha: the weight of the content term.
     """
 
     item: "Item"
     checked: "Checked"
+    photo: str
     name: str
     regions: tuple[str, ...]
     alpha: float
@@ -65,13 +67,11 @@ def find_contents(config: Config) -> list[Content]:
             covered += [(item.masks[r], float(mask.mean())) for r, mask in found.items()]
             regions = [*found, masks.REST] if masks.uncovered(found) else list(found)
         stem = re.sub(r"[^\w.-]+", "_", Path(item.name).stem) or "photo"
-        name = next(n for n in chain([stem], (f"{stem}-{i}" for i in count(2))) if n not in names)
-        names.append(name)
-        several = len(config.alpha) > 1
-        contents += [
-            Content(item, one, f"{name}_alpha{alpha:g}" if several else name, tuple(regions), alpha)
-            for alpha in config.alpha
-        ]
+        photo = next(n for n in chain([stem], (f"{stem}-{i}" for i in count(2))) if n not in names)
+        names.append(photo)
+        for alpha in config.alpha:
+            name = f"{photo}_alpha{alpha:g}" if len(config.alpha) > 1 else photo
+            contents.append(Content(item, one, photo, name, tuple(regions), alpha))
     warn_of_covering(covered)
     return contents
 
@@ -189,7 +189,7 @@ def own_sources(
     return {
         name: source
         if source.given and not config.style.debias
-        else source._replace(own=f"styles/{content.name}_{name}.safetensors", recolor=recolor)
+        else source._replace(own=f"styles/{content.photo}_{name}.safetensors", recolor=recolor)
         for name, source in sources.items()
     }
 

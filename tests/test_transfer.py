@@ -264,6 +264,15 @@ def test_transfer_keeps_the_colors_of_the_photo(run, pictures):
         assert distance(images.read(folder / "stylized.png")) < 0.5 * distance(plain)
 
 
+def test_transfer_measures_a_style_in_a_photos_colors_once_for_every_alpha(run):
+    folder = run(*ONE, "--config.content.original_colors=luminance", "--config.alpha=1,0.1")
+    assert sorted(path.name for path in (folder / "stylized").iterdir()) == [
+        "a_alpha0.1.png",
+        "a_alpha1.png",
+    ]
+    assert [path.name for path in (folder / "styles").iterdir()] == ["a_all.safetensors"]
+
+
 def test_transfer_keeps_profile_alpha_and_depth(run, pictures):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.open(pictures / "a.png").convert("RGBA")

@@ -113,7 +113,7 @@ def transfer(resolution: int, content: Path, style: Path) -> Case:
     config, network = _at(config, resolution, _ANY_SHAPE, rows), ours.load_network()
     (item,) = items = dataset.find(content)
     (checked,) = dataset.check(items)
-    held = Content(item, checked, content.stem, (ALL,), config.alpha[0])
+    held = Content(item, checked, content.stem, content.stem, (ALL,), config.alpha[0])
     styles = {ALL: _measured(config, network, [style])}
     problem: Problem = problem_of(config, network, held, photo.read(content), {}, styles)
     presets = {"": {size: problem.at(size)[1] for size in styles[ALL]}}
