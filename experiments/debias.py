@@ -121,17 +121,26 @@ def write_styles(
     sources: Mapping[str, Source],
     changes: Changes,
     photos: Iterable[Photograph],
-) -> None:
-    """Writes each source's style file: the mixture of what is expected of the photographs."""
-    from styleinv import style_file
-    from styleinv.style import mix
+) -> bool:
+    """Writes each source's style file: the mixture of what is expected of the photographs.
 
-    config, folder = opened.config, opened.run.folder
-    expected = [_expected(opened, changes, photo) for photo in photos]
+    False if stopped, with nothing written.
+    """
+    from styleinv import style_file
+    from styleinv.style import merge
+
+    mixtures: dict[str, dict[int, Style]] = {name: {} for name in sources}
+    for photo in photos:
+        for name, expected in _expected(opened, changes, photo).items():
+            for resolution, style in expected.items():
+                known = mixtures[name].get(resolution)
+                mixtures[name][resolution] = merge(known, style) if known else style
+        if opened.stop():
+            return False
     for name, source in sources.items():
-        styles = {r: mix(each[name][r] for each in expected) for r in _resolutions(config)}
-        origin = origin_of(config, opened.digest, source)
-        style_file.save(folder / source.own, styles, origin)
+        origin = origin_of(opened.config, opened.digest, source)
+        style_file.save(opened.run.folder / source.own, mixtures[name], origin)
+    return True
 
 
 def _expected(

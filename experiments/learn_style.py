@@ -139,8 +139,7 @@ def write_expected(opened: Session, found: Found) -> bool:
         debias.Photograph(photo.read(each.item.path).image, {}, each.name)
         for each in found.contents
     )
-    debias.write_styles(opened, found.sources, changes, photos)
-    return True
+    return debias.write_styles(opened, found.sources, changes, photos)
 
 
 def problem_of(

@@ -119,7 +119,8 @@ def restyle(
         if missing and changes:
             photograph = debias.Photograph(taken.image, masks, content.item.name)
             known = {region: changes[region] for region in missing}
-            debias.write_styles(opened, missing, known, [photograph])
+            if not debias.write_styles(opened, missing, known, [photograph]):
+                return False
         measured_again = opened.obtain(own)
         if measured_again is None:
             return False

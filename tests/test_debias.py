@@ -1,12 +1,13 @@
 """style.debias: targets that follow the content, in whole runs."""
 
 import re
+import signal
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
-from styleinv import evaluate, images
+from styleinv import evaluate, images, photo
 from styleinv.objective import image_targets
 from styleinv.vgg import VGG
 
@@ -122,6 +123,29 @@ def test_learn_style_aims_at_what_is_expected_of_the_photos(learn, pairs, tmp_pa
     assert learn([*words, *again, f"--workdir={tmp_path / 'again'}"]) == 0
     images_of = [(tmp_path / k / "style.png").read_bytes() for k in ("debiased", "again")]
     assert images_of[0] == images_of[1]
+
+
+def test_learn_style_is_stopped_between_the_photos(learn, pairs, tmp_path, monkeypatch):
+    """And goes on to the style of a run that nobody disturbed."""
+    words = ["--config=anime", *RANDOM, f"--config.dataset={pairs}/learn"]
+    words += ["--config.style.debias=true", f"--config.content={pairs}/held"]
+    read, seen = photo.read, []
+
+    def disturbed(path):
+        seen.append(path.name)
+        signal.raise_signal(signal.SIGINT)
+        return read(path)
+
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert learn([*words, f"--workdir={whole}"]) == 0
+    monkeypatch.setattr(photo, "read", disturbed)
+    assert learn([*words, f"--workdir={stopped}"]) == 130
+    assert seen == ["03.png"]
+    assert not (stopped / "style.safetensors").exists()
+    monkeypatch.setattr(photo, "read", read)
+    assert learn([*words, f"--workdir={stopped}"]) == 0
+    files = [(folder / "style.safetensors").read_bytes() for folder in (whole, stopped)]
+    assert files[0] == files[1]
 
 
 WRONG = {
