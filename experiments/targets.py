@@ -129,8 +129,9 @@ def read_path(config: Config, *names: str) -> tuple[list["Item"], dict[str, Path
     if not items:
         for field in ("size", "weights", "originals", "masks"):
             if getattr(config.dataset, field):
+                hint = "make it 0" if field == "size" else "leave it out"
                 raise InputError(
-                    f"config.dataset.{field} is for pictures, and {path} holds none; leave it out"
+                    f"config.dataset.{field} is for pictures, and {path} holds none; {hint}"
                 )
         return [], files
     items = with_masks(items, "dataset", config.dataset.masks)
