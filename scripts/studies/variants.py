@@ -53,6 +53,8 @@ def _learn(config: Config) -> tuple[Variant, ...]:
         to(name="memory 10", solver=_lbfgs(10)),
         to(name="memory 50", solver=_lbfgs(50)),
         to(name="half the coarse steps", coarse=tuple(n // 2 for n in default.coarse)),
+        to(name="half the last coarse", coarse=(*default.coarse[:-1], default.coarse[-1] // 2)),
+        to(name="three coarse stages", coarse=(*default.coarse, default.coarse[-1])),
         to(name="no coarse stage", coarse=()),
         to(name="waves", parameters="waves"),
         to(name="sigmoids", parameters="sigmoid pixels"),
