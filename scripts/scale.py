@@ -8,8 +8,8 @@ The pictures are made on the spot, from a seed, in a temporary folder. `memory` 
 size. `speed` is the pass against the network's forward pass alone on the same batches (up to its
 last layer; and with the features of all layers as its result), against the pass's own work on the
 device, and, where PyTorch is installed, against its forward pass in a process of its own; turn by
-turn, so that a noisy machine disturbs all alike. Its files are twice and three times as large as
-they are seen. `loader` reads and resizes only, in threads and in processes.
+turn, so that a noisy machine disturbs all alike. Its files are three times as large as they are
+seen. `loader` reads and resizes only, in threads and in processes.
 """
 
 import argparse
@@ -107,8 +107,8 @@ def speed(resolutions: Sequence[int], rounds: int, batches: int) -> None:
     for resolution in resolutions:
         plan = plan_of(network, resolution)
         size = batch_size(plan)
-        sizes = [2 * resolution, 3 * resolution]
-        with pictures(size * batches, sizes) as folder, _torch(folder, resolution) as theirs:
+        files = pictures(size * batches, [3 * resolution])  # squares, so that all go together
+        with files as folder, _torch(folder, resolution) as theirs:
             items = dataset.shares(dataset.find(folder))
             samples = [_load(items, plan, k) for k in range(len(items))]
             every = [
