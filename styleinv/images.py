@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from styleinv.errors import InputError, reason_of
+from styleinv.lanczos import resample
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
 # What a file may be, whatever its name: Pillow knows others too, and starts programs for some.
@@ -181,17 +182,9 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     h, w = image.shape[:2]
     scale = min(h / height, w / width)
     top, left = max(0, (h - height * scale) / 2), max(0, (w - width * scale) / 2)
-    box = (left, top, min(w, left + width * scale), min(h, top + height * scale))
-    planes = [image] if image.ndim == 2 else np.moveaxis(image, 2, 0)
-    resized = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(plane, np.float32)).resize(
-                (width, height), Image.Resampling.LANCZOS, box
-            )
-        )
-        for plane in planes
-    ]
-    return np.clip(resized[0] if image.ndim == 2 else np.stack(resized, axis=2), 0, 1)
+    rows = resample(np.asarray(image, np.float32), top, min(h, top + height * scale), height)
+    columns = resample(rows.swapaxes(0, 1), left, min(w, left + width * scale), width)
+    return np.clip(columns.swapaxes(0, 1), 0, 1, order="C")
 
 
 def to_bytes(image: np.ndarray) -> np.ndarray:
