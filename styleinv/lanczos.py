@@ -5,7 +5,6 @@ of matrices.
 """
 
 import math
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -35,20 +34,16 @@ def resample(x: np.ndarray, begin: float, end: float, size: int) -> np.ndarray:
         rows, step = len(band.weights), max(1, _ALONE // band.weights.size)
         for left in range(0, flat.shape[1], step):
             columns = slice(left, left + step)
-            product = band.weights @ flat[band.begin : band.end, columns]
-            made[top : top + rows, columns] = product
+            made[top : top + rows, columns] = band.weights @ flat[band.begin : band.end, columns]
         top += rows
     return made.reshape(size, *x.shape[1:])
 
 
 @lru_cache(maxsize=64)  # pictures of a size share theirs
-def _bands(length: int, begin: float, end: float, size: int) -> tuple[_Band, ...]:
-    return tuple(_find_bands(length, begin, end, size))
-
-
-def _find_bands(length: int, begin: float, end: float, size: int) -> Iterator[_Band]:
+def _bands(length: int, begin: float, end: float, size: int) -> list[_Band]:
     scale = (end - begin) / size
     wide = max(scale, 1.0)
+    bands = []
     for top in range(0, size, _ROWS):
         centers = begin + (np.arange(top, min(top + _ROWS, size)) + 0.5) * scale
         first = max(0, math.floor(centers[0] - _RADIUS * wide))
@@ -56,4 +51,5 @@ def _find_bands(length: int, begin: float, end: float, size: int) -> Iterator[_B
         away = (np.arange(first, last) + 0.5 - centers[:, None]) / wide
         weights = np.where(abs(away) < _RADIUS, np.sinc(away) * np.sinc(away / _RADIUS), 0)
         weights /= weights.sum(1, keepdims=True)
-        yield _Band(first, last, weights.astype(np.float32))
+        bands.append(_Band(first, last, weights.astype(np.float32)))
+    return bands

@@ -8,7 +8,7 @@ import numpy as np
 
 from styleinv.errors import InputError
 
-_AGREE = 1e-4  # relative
+AGREE = 1e-4  # relative: what losses and gradients of both may differ by
 
 
 def alternate(turns: int, *programs: Callable[[], float]) -> list[list[float]]:
@@ -49,7 +49,7 @@ def check(run: Run, by_rival: float) -> None:
     """
     said = f"our last picture: {run.loss:.6g} by our objective, {by_rival:.6g} by the rival's"
     print(said, flush=True)
-    if not abs(run.loss - by_rival) < _AGREE * by_rival:
+    if not abs(run.loss - by_rival) < AGREE * by_rival:
         raise InputError(f"{said}; they must be the same to be compared")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from scripts.benchmarks import ours
 from scripts.benchmarks.program import Program, require
-from scripts.benchmarks.race import alternate, compare
+from scripts.benchmarks.race import AGREE, alternate, compare
 from scripts.benchmarks.roofline import bytes_moved, operations, peaks
 from scripts.many_pictures import pictures
 from styleinv import dataset, precision
@@ -20,7 +20,6 @@ from styleinv.survey import survey
 from styleinv.vgg import layer_names
 
 _SEEN = 32  # pixels, at which very many pictures are measured: moments have the same shapes at all
-_AGREE = 1e-4  # relative
 
 
 class OurStep:
@@ -133,9 +132,9 @@ def _check(
     typical = np.median(abs(away)) / np.median(abs(wanted))
     said = f"loss {value:.1e}, gradient {typical:.1e} (median; norm {whole:.1e})"
     print(f"{resolution} px, relative difference of ours and the rival: {said}", flush=True)
-    if not (value < _AGREE and typical < _AGREE and whole < 100 * _AGREE):
+    if not (value < AGREE and typical < AGREE and whole < 100 * AGREE):
         raise InputError(
-            f"ours and the rival differ by more than {_AGREE} at {resolution} px: {said}; "
+            f"ours and the rival differ by more than {AGREE} at {resolution} px: {said}; "
             "they must compute the same to be compared"
         )
 

@@ -91,6 +91,10 @@ def measure_items(
         threads=threads or os.cpu_count() or 1,
         most=2 * size,
     )
+
+    def pending() -> list[int]:
+        return [*batches.pending, *again]
+
     sent = None
     with closing(reads):
         for ready in _gather(reads, batches, part, again, skip):
@@ -98,14 +102,14 @@ def measure_items(
             if before:
                 yield _receive(part, before)
             if sent and settle():
-                yield _receive(part, sent, [*batches.pending, *again])
+                yield _receive(part, sent, pending())
                 sent = None
             if isinstance(ready, Refused):
-                yield _settled(part, [*batches.pending, *again])
+                yield _settled(part, pending())
                 raise InputError(ready.reason)
         if sent:
             yield _receive(part, sent)
-    yield _settled(part, [])
+    yield _settled(part, pending())
 
 
 def batch_size(plan: Plan, count: int = _BATCH) -> int:
