@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import orbax.checkpoint as ocp
 
 _ROOM = 1 << 18  # bytes that a checkpoint takes besides its arrays, generously
+_SUMS = "sums"  # in the JSON: of each array
 
 
 class Checkpoint(NamedTuple):
@@ -53,7 +55,12 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             max_to_keep=2, enable_async_checkpointing=False, cleanup_tmp_directories=True
         )
-        return ocp.CheckpointManager(self._folder, options=options)
+        # To compress noise takes longer than to write it, and a second copy of it in memory.
+        handlers = {
+            "leaves": ocp.PyTreeCheckpointHandler(use_compression=False),
+            "meta": ocp.JsonCheckpointHandler(),
+        }
+        return ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Keeps it; it is on the disk when this returns.
@@ -66,7 +73,8 @@ class Checkpoints:
         number, leaves, meta = checkpoint
         arrays = {f"{i:03d}": leaf for i, leaf in enumerate(leaves)}
         items = ocp.args.Composite(
-            leaves=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(dict(meta))
+            leaves=ocp.args.PyTreeSave(arrays),
+            meta=ocp.args.JsonSave(dict(meta) | {_SUMS: [_sum_of(leaf) for leaf in leaves]}),
         )
         path = self._folder / str(number)
         size = sum(leaf.nbytes for leaf in leaves)
@@ -114,10 +122,14 @@ class Checkpoints:
     def _read(self, number: int) -> Checkpoint:
         import orbax.checkpoint as ocp
 
-        items = ocp.args.Composite(leaves=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore())
+        items = ocp.args.Composite(leaves=ocp.args.PyTreeRestore(), meta=ocp.args.JsonRestore())
         restored = self._manager.restore(number, args=items)
-        leaves, meta = restored["leaves"], restored["meta"]
-        return Checkpoint(number, [np.asarray(leaves[key]) for key in sorted(leaves)], meta)
+        meta, named = restored["meta"], restored["leaves"]
+        leaves = [np.asarray(named[key]) for key in sorted(named)]
+        sums = [_sum_of(leaf) for leaf in leaves]
+        if meta.pop(_SUMS, sums) != sums:
+            raise ValueError(f"checkpoint {number} holds other numbers than were saved")
+        return Checkpoint(number, leaves, meta)
 
 
 def last_number(folder: Path) -> int:
@@ -129,6 +141,11 @@ def last_number(folder: Path) -> int:
 def remove(folder: Path) -> None:
     """All of them, when they are of no more use; what cannot be removed stays."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sum_of(leaf: np.ndarray) -> int:
+    """Of its bytes; another one if some are damaged."""
+    return zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8))
 
 
 def _without_echo(hook: Callable[..., object]) -> Callable[..., object]:

@@ -55,6 +55,19 @@ def test_where_the_last_is_damaged_the_one_before_is_restored(saved):
     assert again.meta == {"stage": 31}
 
 
+def test_a_single_wrong_byte_is_damage(tmp_path):
+    checkpoints, leaf = Checkpoints(tmp_path), np.arange(1, 10_000, dtype=np.float32)
+    for number in (1, 2):
+        checkpoints.save(Checkpoint(number, [leaf * number], {}))
+    value = (leaf * 2).tobytes()
+    (path,) = (p for p in (tmp_path / "2").rglob("d/*") if value in p.read_bytes())
+    path.write_bytes(path.read_bytes().replace(value, b"\1" + value[1:]))
+    found, damaged = Checkpoints(tmp_path).restore()
+    assert found is not None
+    assert (found.number, damaged) == (1, [2])
+    np.testing.assert_array_equal(found.leaves[0], leaf)
+
+
 def test_where_all_are_damaged_nothing_is_removed(saved):
     empty(saved)
     with pytest.raises(Exception):  # noqa: B017, PT011 - of whatever kind
