@@ -73,6 +73,7 @@ class Pass(NamedTuple):
 def execute(request: cli.Request) -> int:
     """Runs or resumes; the exit status, see `session.execute`."""
     from styleinv import compilation, files, lock, record
+    from styleinv.environment import environment
     from styleinv.interrupt import interruptible
     from styleinv.measuring import hosts
 
@@ -80,7 +81,7 @@ def execute(request: cli.Request) -> int:
     every, patience = (seconds(request, flag) for flag in ("every", "patience"))
     validate(config)
     folder = request.workdir or record.default_folder("measure", request.name)
-    record.belongs(folder, asdict(config))
+    record.belongs(folder, "measure", asdict(config))
     if record.finished(folder):
         shutil.rmtree(folder / "parts", ignore_errors=True)  # of one killed at its very end
         files.remove_unfinished(folder)
@@ -97,7 +98,7 @@ def execute(request: cli.Request) -> int:
     ):
         network, weights = load_network(config)
         info = {"experiment": "measure", "config": request.name, "command": request.command}
-        info |= {"weights": weights} | record.environment()
+        info |= {"weights": weights} | environment()
         if work(
             Pass(config, sources, table and table.read, network, info, folder, others, every, stop)
         ):
@@ -212,7 +213,7 @@ def kind_of(opened: Pass, plan: "Plan") -> "Kind":
 
     digest = hashlib.sha256(opened.info["weights"]["digest"].encode())
     for item in opened.items:
-        digest.update(f"{item.name}\0{item.weight!r}\0".encode())
+        digest.update(f"{item.name}\0{item.weight!r}\0".encode("utf-8", "surrogateescape"))
     empty = partial(Sums.empty, plan.regions, plan.resolutions, plan.layers)
     return Kind(empty, len(opened.items), digest.hexdigest())
 

@@ -119,13 +119,14 @@ def execute(
     import jax
 
     from styleinv import compilation, lock, memory, record, rows, tensorboard
+    from styleinv.environment import environment
     from styleinv.interrupt import interruptible
 
     config = request.config
     check(experiment, config)
     settings = asdict(config)
     folder = request.workdir or record.default_folder(experiment.name, request.name)
-    record.belongs(folder, settings)
+    record.belongs(folder, experiment.name, settings)
     patience = PATIENCE if stop else 0
     lock.refuse_held(folder, patience)
     if record.finished(folder) and (folder / "report.html").is_file():
@@ -152,7 +153,7 @@ def execute(
     if config.network.split and step is None:
         step = rows.Rows(jax.local_devices()).step
     info = {"experiment": experiment.name, "config": request.name, "command": request.command}
-    info |= {"weights": weights, "contents": listed(found.contents)} | record.environment()
+    info |= {"weights": weights, "contents": listed(found.contents)} | environment()
     with (
         nullcontext(stop) if stop else interruptible() as stop,
         lock.hold(folder, patience, stop),

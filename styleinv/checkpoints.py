@@ -145,7 +145,7 @@ def remove(folder: Path) -> None:
 
 def _sum_of(leaf: np.ndarray) -> int:
     """Of its bytes; another one if some are damaged."""
-    return zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8))
+    return zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data)
 
 
 def _without_echo(hook: Callable[..., object]) -> Callable[..., object]:

@@ -2,7 +2,7 @@
 
     distances(style, known) -> {statistic: {layer: |e(style) - e(known)|^2 / |e(known)|^2}}
 
-where e is the statistic's embedding. 0 is the same style; by its Grams, a blank image is at 1.
+where e is the statistic's embedding. 0 is the same style; 1 is as far as no features at all.
 """
 
 from collections.abc import Mapping, Sequence

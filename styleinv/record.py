@@ -7,16 +7,12 @@ Whenever the program stops, the folder is one that resumes.
 
 import json
 import logging
-import platform
-import subprocess
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from styleinv import checkpoints, files, images
@@ -30,36 +26,11 @@ LOG = logging.getLogger("styleinv")
 _APART = "apart"  # the folder of pictures that are worked on at the same time
 # Of checkpoints: another one where parameters, or what a solver keeps, mean something else.
 _FORMAT = 2
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow")
 
 
 def default_folder(experiment: str, config: str) -> Path:
     """runs/EXPERIMENT/CONFIG/TIME."""
     return Path("runs", experiment, config, datetime.now().strftime("%Y%m%d-%H%M%S"))
-
-
-def environment() -> dict[str, Any]:
-    """Versions, device and git revision, for run.json."""
-    versions = {name: metadata.version(name) for name in _PACKAGES}
-    chosen: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
-    device = chosen or jax.devices()[0]
-    which = f", number {device.id}" if chosen else ""
-    return {
-        "versions": {"python": platform.python_version()} | versions,
-        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform}){which}",
-        "git": _revision(),
-    }
-
-
-def _revision() -> str | None:
-    """Of the program's own repository, where there is one, and git."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    here = Path(__file__).parent
-    try:
-        found = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return found.stdout.strip() or None
 
 
 def finished(folder: Path) -> bool:
@@ -68,7 +39,7 @@ def finished(folder: Path) -> bool:
     return path.is_file() and read_json(path).get("status") == "finished"
 
 
-def belongs(folder: Path, config: Mapping[str, Any]) -> None:
+def belongs(folder: Path, experiment: str, config: Mapping[str, Any]) -> None:
     """Raises an InputError unless the folder is free or holds a run of this very config."""
     try:
         if not folder.exists() or (folder.is_dir() and files.is_free(folder)):
@@ -79,6 +50,12 @@ def belongs(folder: Path, config: Mapping[str, Any]) -> None:
         raise InputError(f"--workdir (={folder}) is a file; name a folder")
     if not (folder / "config.json").is_file():
         raise InputError(f"--workdir (={folder}) holds files but no run; name a new folder")
+    path = folder / "run.json"
+    other = read_json(path).get("experiment", experiment) if path.is_file() else experiment
+    if other != experiment:
+        raise InputError(
+            f"--workdir (={folder}) holds a run of {other}, not {experiment}; name a new folder"
+        )
     before = flatten(read_json(folder / "config.json"))
     now = flatten(json.loads(json.dumps(config)))
     changed = [key for key in before | now if before.get(key) != now.get(key)]
@@ -115,7 +92,7 @@ class Record:
     Args:
         folder: new, empty, or of a run with the same config that stopped.
         config: the resolved config, as JSON values.
-        info: what run.json says besides times and status.
+        info: what run.json says besides times and status, "experiment" at least.
         events: also write TensorBoard events.
 
     Attributes:
@@ -132,7 +109,7 @@ class Record:
         events: bool = False,
     ):
         self.folder, self._config = folder, config
-        belongs(folder, config)
+        belongs(folder, info["experiment"], config)
         if folder.is_dir():
             files.remove_unfinished(folder)
         if not (folder / "config.json").is_file():

@@ -94,6 +94,7 @@ ARROWS = {
     "checkpoints": {"files"},
     "record": {"checkpoints", "files", "images", "journal", "synthesize", "tensorboard"},
     "compilation": {"weights.cache"},
+    "environment": set(),
     "measuring.loader": set(),
     "measuring.tables": {"images", "manifest"},
     "measuring.sample": {"dataset", "images", "manifest", "masks", "regions", "vgg"},

@@ -432,6 +432,10 @@ WORKDIR = {
         {"run/config.json": other_config},
         r"\(=\S*run\) holds a run with config\.tv=1\S*, not \S+; name a new folder",
     ),
+    "a run of another experiment": (
+        {"run/config.json": own_config, "run/run.json": b'{"experiment": "measure"}'},
+        r"\(=\S*run\) holds a run of measure, not learn_style; name a new folder",
+    ),
     "config.json cut off": (
         {"run/config.json": lambda tmp: own_config(tmp)[:-9]},
         r"run/config\.json is not valid JSON",
@@ -601,7 +605,7 @@ def test_a_full_disk_is_answered(attempt, tmp_path, pictures, monkeypatch):
 def stopped(tmp_path, pictures):
     """The folder of a run that stopped after its second step."""
     settings = json.loads(own_config(tmp_path))
-    with record.Record(tmp_path / "run", settings, {}) as run:
+    with record.Record(tmp_path / "run", settings, {"experiment": "learn_style"}) as run:
         for step in (1, 2):
             line = {"picture": 0, "stage": 0, "stage_step": step, "loss": 1.0, "values": {}}
             run.step(step, line)

@@ -95,14 +95,14 @@ def test_a_checkpoint_is_put_on_the_disk_with_all_its_names(tmp_path, monkeypatc
 
 
 def test_a_run_says_that_it_goes_on_from_the_one_before(tmp_path, caplog):
-    with record.Record(tmp_path, {}, {}) as run:
+    with record.Record(tmp_path, {}, {"experiment": "learn_style"}) as run:
         for step in (1, 2, 3):
             line = {"picture": 0, "stage": 0, "stage_step": step, "loss": 1.0, "values": {}}
             run.step(step, line)
             run.checkpoint(step, 0, Position(0, step, [np.full(5, step, np.float32)]))
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     empty(tmp_path / "checkpoints" / "3")
-    with record.Record(tmp_path, {}, {}) as run:
+    with record.Record(tmp_path, {}, {"experiment": "learn_style"}) as run:
         assert run.resume is not None
         assert run.resume[1].step == 2
     assert f"checkpoint 3 of {tmp_path} is damaged: going on from 2" in caplog.text

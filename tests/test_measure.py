@@ -197,6 +197,8 @@ def test_pictures_that_cannot_be_read_are_listed_or_refused(folder, tmp_path, co
     shutil.copytree(folder, other)
     (other / "007.png").write_bytes(b"no picture")
     (other / "011.png").write_bytes(b"")
+    odd = os.fsdecode(b"caf\xe9.png")  # no UTF-8
+    shutil.copyfile(other / "001.png", other / odd)
     words = [*WORDS, f"--config.dataset={other}"]
     assert command(measure, [*words, f"--workdir={tmp_path / 'refused'}"]) == 2
     assert "error: " + str(other / "007.png") + " is not a readable" in capsys.readouterr().err
@@ -210,7 +212,8 @@ def test_pictures_that_cannot_be_read_are_listed_or_refused(folder, tmp_path, co
     assert [name for name, _ in rows] == ["007.png", "011.png"]
     assert "is not a readable image" in rows[0][1]
     _, origin = style_file.load(workdir / "style.safetensors")
-    assert len(origin.images) == COUNT - 2
+    assert len(origin.images) == COUNT - 2 + 1
+    assert odd in [image["name"] for image in origin.images]
     assert sum(image["weight"] for image in origin.images) == pytest.approx(1)
 
 
@@ -229,6 +232,11 @@ def test_a_pass_that_left_pictures_out_is_not_finished(
     assert command(measure, words) == 2
     assert "error: 4 of 4 images were left out; name a new --workdir" in capsys.readouterr().err
     assert not (tmp_path / "run" / "style.safetensors").exists()
+
+
+def test_a_finished_run_of_another_experiment_is_no_pass(alone, folder, learn, capsys):
+    assert learn(words_of(folder, alone)) == 2
+    assert "holds a run of measure, not learn_style; name a new folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 
 import pytest
 from pages import RUN, Page, save_picture
@@ -97,3 +98,10 @@ def test_write_marks_what_the_command_line_set(tmp_path, words, desired):
     html = page.write(tmp_path, "page.html.jinja").read_text("utf-8")
     text = Page(html).text.partition("All 4 fields")[0].partition("Set on the command line")[2]
     assert {word for word in text.split() if word.startswith("config.")} == desired
+
+
+def test_write_takes_file_names_that_are_no_unicode(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps(RUN))
+    config = {"dataset": {"path": os.fsdecode(b"caf\xe9.png")}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert "caf?.png" in page.write(tmp_path, "page.html.jinja").read_text("utf-8")

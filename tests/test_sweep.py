@@ -60,7 +60,7 @@ def test_sweep_shares_what_is_compiled_and_writes_a_row_per_cell(run, tmp_path, 
         ("4", "0"),
         ("4", "1"),
     ]
-    numbers = ["loss", "style", "content", "tv", "dispersion", "per_image", "distance"]
+    numbers = ["loss", "style", "content", "variation", "dispersion", "per_image", "distance"]
     ends = ["seconds", "compiled", "read"]
     assert list(rows[0]) == ["cell", "dataset.size", "seeds", "status", *numbers, *ends]
     assert {row["status"] for row in rows} == {"finished"}

@@ -7,7 +7,9 @@ import shutil
 import pytest
 from pages import RUN, Page, assert_accessible, metrics, save_picture
 
+from experiments import cli
 from styleinv import images
+from styleinv.config import Config
 from styleinv.pages import sweep_table
 from styleinv.pages.sweep_report import write_report
 
@@ -123,12 +125,22 @@ def test_write_report_of_a_hundred_cells_is_a_few_megabytes(write_sweep, paintin
 def test_as_csv_has_a_row_for_each_cell(three_axes):
     head, *rows = sweep_table.as_csv(three_axes).decode().splitlines()
     assert head == (
-        "cell,dataset.size,dataset.region,seeds,status,loss,style,content,tv,dispersion,"
+        "cell,dataset.size,dataset.region,seeds,status,loss,style,content,variation,dispersion,"
         "per_image,distance,seconds,compiled,read"
     )
     assert len(rows) == 24
     assert rows[0] == "size-1_region-all_seed-0,1,all,0,finished,0.5,0.1,,0.01,0.2,,0.25,10.0,65,0"
     assert rows[-1].endswith(",8,sky,2,failed: the disk is on fire <b>now</b>,,,,,,,,,0,0")
+
+
+def test_no_number_is_called_as_a_field_that_a_grid_may_be_over(write_sweep):
+    names = {name.removeprefix("config.") for name, *_ in cli.fields(Config())}
+    assert not names & {*sweep_table.NUMBERS, "cell", "status", "seconds", "compiled", "read"}
+    folder = write_sweep(axis("tv", "tv", "0.1", "3"), axis("seeds", "seed", "0"))
+    assert [(row["tv"], row["variation"]) for row in sweep_table.rows(folder)] == [
+        ("0.1", 0.01),
+        ("3", 0.01),
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,14 @@ import re
 import shutil
 import signal
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pages import Page, assert_accessible, assert_needs_nothing_else
 from PIL import Image, ImageFilter, ImageOps
 
-from experiments import cli, verify
+from experiments import cli, session, transfer, verify
 from experiments.inputs import load_network
 from experiments.questions import known_style, subrun
 from styleinv import change, compare, images, style_file
@@ -254,6 +255,15 @@ def test_subruns_hold_commands_that_make_them_alone(finished):
     assert kept["content"]["normalization"] == "mean"  # as verify was told
     _, origin = style_file.load(finished / "round_trip/restyled_learned/style.safetensors")
     assert [image["name"] for image in origin.images] == ["style.png"]
+
+
+def test_restyling_with_a_split_network_has_pixels(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(session, "execute", lambda found, request, *_: made.append(request) or 0)
+    config = cli.parse("verify", ["--config=verify", "--config.network.split=true"]).config
+    bench = subrun.Bench(config, tmp_path, load_network, lambda: 0)
+    assert bench.restyle("restyled", [Path("a.jpg")], [Path("b.jpg")])
+    session.check(transfer.EXPERIMENT, made[0].config)
 
 
 def test_known_style_takes_no_more_pictures_than_there_are(folders):

@@ -58,6 +58,8 @@ class Bench(NamedTuple):
         """
         config = _copied(self.config, "transfer", _OF_RESTYLING)
         config.steps = self.config.verify.steps
+        if config.network.split:  # which waves are not for
+            config.optimizer.parameters = "pixels"
         config.content.path = ",".join(map(str, photos))
         config.dataset.path = ",".join(map(str, style))
         config.dataset.originals, config.style.debias = originals, bool(originals)

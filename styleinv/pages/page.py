@@ -86,7 +86,7 @@ def write_page(
         .render(run=run, settings=settings, changed=changed, **values)
     )
     report = folder / "report.html"
-    files.write(report, page.encode())
+    files.write(report, page.encode("utf-8", "replace"))  # of odd file names, surrogates
     return report
 
 

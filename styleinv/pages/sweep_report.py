@@ -20,7 +20,7 @@ COLUMNS = {
     "loss": "Loss",
     "style": "Style",
     "content": "Content",
-    "tv": "Variation",
+    "variation": "Variation",
     "dispersion": "Dispersion",
     "distance": "Distance",
     "seconds": "Seconds",

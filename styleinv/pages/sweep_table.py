@@ -8,7 +8,16 @@ from typing import Any
 
 from styleinv.journal import read_json
 
-NUMBERS = ("loss", "style", "content", "tv", "dispersion", "per_image", "distance")
+# What results.json calls them. None is called as a field of the config, which a grid may be over.
+NUMBERS = {
+    "loss": "loss",
+    "style": "style",
+    "content": "content",
+    "variation": "tv",
+    "dispersion": "dispersion",
+    "per_image": "per_image",
+    "distance": "distance",
+}
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -35,12 +44,13 @@ def numbers(run: Path) -> dict[str, float | None]:
     a mean over layers, so that runs of other weights and resolutions can be compared by it.
     """
     results = read_json(run / "results.json") if (run / "results.json").is_file() else {}
-    found = {key: results.get(key) for key in NUMBERS}
+    found = {name: results.get(key) for name, key in NUMBERS.items()}
     pictures = results.get("pictures", [])
     if "total" in results:
         found["distance"] = results["total"]["learned"]
     else:
-        found |= {key: _mean([each.get(key) for each in pictures]) for key in NUMBERS[:4]}
+        for name in ("loss", "style", "content", "variation"):
+            found[name] = _mean([each.get(NUMBERS[name]) for each in pictures])
         regions = [region for each in pictures for region in each["regions"].values()]
         found["distance"] = _mean([region["total"]["stylized"] for region in regions])
     state = read_json(run / "run.json") if (run / "run.json").is_file() else {}
@@ -54,7 +64,7 @@ def as_csv(folder: Path) -> bytes:
     writer = csv.DictWriter(buffer, table[0].keys(), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
-    return buffer.getvalue().encode()
+    return buffer.getvalue().encode("utf-8", "surrogateescape")
 
 
 def pictures(run: Path) -> Sequence[Path]:
