@@ -12,7 +12,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from styleinv.errors import InputError
 from styleinv.masks import MaskFile
 
 MANIFEST = "metadata.csv"
-_REGION = re.compile(r"[\w .+-]*")  # becomes a part of files' names
+_REGION = re.compile(r"[\w .+-]+")  # becomes a part of files' names
 
 
 class Item(NamedTuple):
@@ -52,19 +52,14 @@ def read_manifest(path: Path) -> list[Item]:
     """
     try:
         text = images.read_bytes(path).decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        columns, rows = reader.fieldnames or [], [(reader.line_num, row) for row in reader]
+        table = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+        columns = table.fieldnames = [name.strip() for name in table.fieldnames or ()]
+        rows = [(table.line_num, row) for row in table]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not a UTF-8 CSV file: {error}") from None
-    if "file_name" not in columns:
-        raise InputError(f"{path} has no column file_name, but {', '.join(columns) or 'nothing'}")
+    _check_columns(path, columns)
     if not rows:
         raise InputError(f"{path} lists no images; add a line for each")
-    for name in columns:
-        if name.startswith("mask_") and not _REGION.fullmatch(name[5:]):
-            raise InputError(f"{path} has a column {name!r}; name regions in letters and digits")
-        if name in (f"mask_{masks.ALL}", f"mask_{masks.REST}"):
-            raise InputError(f"{path} has a column {name}, a name with another meaning; rename it")
     items, seen = [], set()
     for line, row in rows:
         where = f"{path}, line {line}"
@@ -72,17 +67,8 @@ def read_manifest(path: Path) -> list[Item]:
             raise InputError(
                 f"{where}: there are more cells than columns; put quotes around commas"
             )
-        item = Item(
-            row["file_name"] or "",
-            inside(path.parent, row["file_name"], where),
-            weight_of(row.get("weight"), where),
-            {
-                column.removeprefix("mask_"): _mask_file(path.parent, cell, where)
-                for column, cell in row.items()
-                if cell and (column == "mask" or column.startswith("mask_"))
-            },
-            original=inside(path.parent, cell, where) if (cell := row.get("original")) else None,
-        )
+        cells = {column: cell.strip() for column, cell in row.items() if cell}
+        item = _item(path.parent, cells, where)
         file = os.path.realpath(item.path)
         if file in seen:
             raise InputError(f"{where}: {item.name} is listed twice; use its weight instead")
@@ -91,7 +77,38 @@ def read_manifest(path: Path) -> list[Item]:
     return items
 
 
-def inside(folder: Path, name: str | None, where: str) -> Path:
+def _check_columns(path: Path, columns: Sequence[str]) -> None:
+    """Raises an InputError for names that say nothing, or the same thing twice."""
+    if "file_name" not in columns:
+        raise InputError(f"{path} has no column file_name, but {', '.join(columns) or 'nothing'}")
+    seen = set()
+    for name in filter(None, columns):
+        if name.startswith("mask_") and not _REGION.fullmatch(name[5:]):
+            raise InputError(f"{path} has a column {name!r}; name regions in letters and digits")
+        if name in (f"mask_{masks.ALL}", f"mask_{masks.REST}"):
+            raise InputError(f"{path} has a column {name}, a name with another meaning; rename it")
+        meaning = "mask" if name == "mask_mask" else name
+        if meaning in seen:
+            raise InputError(f"{path} has two columns {meaning}; rename or remove one")
+        seen.add(meaning)
+
+
+def _item(folder: Path, cells: Mapping[str, str], where: str) -> Item:
+    name, original = cells.get("file_name", ""), cells.get("original")
+    return Item(
+        name,
+        inside(folder, name, where),
+        weight_of(cells.get("weight"), where),
+        {
+            column.removeprefix("mask_"): _mask_file(folder, cell, where)
+            for column, cell in cells.items()
+            if cell and (column == "mask" or column.startswith("mask_"))
+        },
+        original=inside(folder, original, where) if original else None,
+    )
+
+
+def inside(folder: Path, name: str, where: str) -> Path:
     """The path of a file that something in a folder names.
 
     Args:

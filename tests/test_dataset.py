@@ -93,6 +93,15 @@ def test_find_reads_manifests_as_spreadsheets_write_them(manifest, encoding, new
     assert [(item.name, item.weight) for item in items] == [("a.png", 3), ("b.png", 1)]
 
 
+def test_find_passes_over_spaces_beside_the_commas_of_a_manifest(masks):
+    lines = ["file_name, weight , mask_sky,text", 'a.png, 9, masks/a.png, "one, two"', "b.png , ,"]
+    (masks / "metadata.csv").write_text("\n".join(lines))
+    assert dataset.find(masks) == [
+        Item("a.png", masks / "a.png", 9.0, {"sky": MaskFile(masks / "masks" / "a.png")}),
+        Item("b.png", masks / "b.png"),
+    ]
+
+
 def test_find_reads_masks_relative_to_the_folder(masks):
     (masks / "metadata.csv").write_text("file_name,mask\na.png,masks/a.png\nb.png,\n")
     assert [item.masks for item in dataset.find(masks)] == [
@@ -128,6 +137,9 @@ def test_find_reads_masks_relative_to_the_folder(masks):
             r"has a column mask_all, a name with another meaning",
         ),
         (["file_name,mask_../x", "a.png,"], r"has a column 'mask_\.\./x'; name regions in letters"),
+        (["file_name,mask_", "a.png,m.png"], r"has a column 'mask_'; name regions in letters"),
+        (["file_name,weight, weight", "a.png,1,2"], r"has two columns weight; rename or remove"),
+        (["file_name,mask,mask_mask", "a.png,,"], r"has two columns mask; rename or remove one"),
         (["file_name", "loop.png"], r"loop\.png cannot be read: Too many levels"),
         (["file_name", '"a.png'], r"metadata\.csv is not a UTF-8 CSV file: unexpected end"),
     ],
