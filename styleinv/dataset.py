@@ -42,8 +42,19 @@ def find(source: str | Path) -> list[Item]:
 
 
 def parts(source: str) -> list[str]:
-    """The paths of "a,b,c"; of a file or folder that exists, its own, whatever is in its name."""
-    return [source] if os.path.exists(source) else source.split(",")
+    """The paths of "a,b,c"; of a file or folder that exists, its own, whatever is in its name.
+
+    Spaces beside commas are left out, and so is what is empty: it would be the working directory.
+
+    Raises:
+        InputError: if nothing is left.
+    """
+    if os.path.exists(source):
+        return [source]
+    found = [part if os.path.exists(part) else part.strip() for part in source.split(",")]
+    if not any(found):
+        raise InputError(f"{source!r} names no picture; give a folder of images or an image")
+    return list(filter(None, found))
 
 
 def _find_one(path: Path) -> list[Item]:

@@ -63,6 +63,29 @@ def test_find_takes_a_single_image(pictures):
 
 
 @pytest.mark.parametrize(
+    ("source", "desired"),
+    [
+        ("a.png,", ["a.png"]),
+        ("a.png,,b.png", ["a.png", "b.png"]),
+        (" a.png , sky=b.png", ["a.png", "b.png"]),
+        ("b.png,d.png ", ["b.png", "d.png "]),
+        ("c,", ["c,"]),
+    ],
+)
+def test_find_takes_a_list_whatever_is_beside_its_commas(pictures, monkeypatch, source, desired):
+    monkeypatch.chdir(pictures)
+    (pictures / "d.png").rename("d.png ")
+    (pictures / "c.png").rename("c,")
+    assert names(dataset.find(source)) == desired
+
+
+@pytest.mark.parametrize("source", ["", ",", " , "])
+def test_find_refuses_a_list_of_nothing(source):
+    with pytest.raises(InputError, match=rf"'{source}' names no picture; give a folder of images"):
+        dataset.find(source)
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("none", r"none does not exist; give a folder of images or an image"),
