@@ -67,12 +67,13 @@ def find(config: Config) -> Found:
     layout = find_layout(config)
     regions = tuple(layout) or config.dataset.region
     sources = targets.find_sources(config, {region: region for region in regions})
-    missing = [region for region in regions if region not in sources]
-    if missing:
-        raise InputError(
-            f"there is no style for the region {missing[0]}; add a column mask_{missing[0]} to the "
-            f"manifest, or write --config.dataset={missing[0]}=FILE"
-        )
+    for region in regions:
+        if region not in sources:
+            column = "" if region == "rest" else f"add a column mask_{region} to the manifest, or "
+            raise InputError(
+                f"there is no style for the region {region}; "
+                f"{column}write --config.dataset={region}=FILE"
+            )
     note_rank(config)
     contents = find_contents(config) if config.style.debias else ()
     return Found(sources, contents, layout)

@@ -22,7 +22,6 @@ from styleinv.errors import InputError
 from styleinv.masks import MaskFile
 
 MANIFEST = "metadata.csv"
-_REGION = re.compile(r"[\w .+-]+")  # becomes a part of files' names
 
 
 class Item(NamedTuple):
@@ -83,7 +82,7 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
         raise InputError(f"{path} has no column file_name, but {', '.join(columns) or 'nothing'}")
     seen = set()
     for name in filter(None, columns):
-        if name.startswith("mask_") and not _REGION.fullmatch(name[5:]):
+        if name.startswith("mask_") and not re.fullmatch(masks.NAME, name[5:]):
             raise InputError(f"{path} has a column {name!r}; name regions in letters and digits")
         if name in (f"mask_{masks.ALL}", f"mask_{masks.REST}"):
             raise InputError(f"{path} has a column {name}, a name with another meaning; rename it")

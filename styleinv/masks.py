@@ -17,7 +17,8 @@ from styleinv import images
 from styleinv.errors import InputError
 
 ALL, REST = "all", "rest"
-_NAMED = re.compile(r"(\w+)=(.+)")
+NAME = r"\w(?:[\w .+-]*[\w.+-])?"  # of a region: becomes a part of files' names
+_NAMED = re.compile(rf"({NAME})=(.+)")
 _COLORED = re.compile(r"(.+)#([0-9a-fA-F]{6})")
 _LEAST = 0.005  # share of a map under which a color is taken for the seam between two others
 _APART = 48.0  # distance of two colors, of 0 .. 255 per channel, that are two regions

@@ -178,6 +178,10 @@ WRONG = {
         ["--config.dataset.path={0}/x.safetensors", "--config.dataset.region=left,rest"],
         r"there is no style for the region left; add a column mask_left",
     ),
+    "a style file for all but the rest": (
+        ["--config.dataset.path=left={0}/x.safetensors", "--config.dataset.region=left,rest"],
+        r"there is no style for the region rest; write --config\.dataset=rest=FILE",
+    ),
     "in place of four": (
         ["--config.style.mode=in_place"],
         r"in_place\) is for one picture with masks, and there are 4 pictures; choose .*full",

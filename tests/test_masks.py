@@ -6,6 +6,7 @@ from PIL import Image
 
 from styleinv import images, masks
 from styleinv.errors import InputError
+from styleinv.manifest import read_manifest
 from styleinv.masks import MaskFile
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -31,6 +32,18 @@ def files(tmp_path):
 def test_parse_names_gray_files(files):
     actual = masks.parse([f"sky={files}/top.png", f"wall_2={files}/left.png"])
     assert actual == {"sky": MaskFile(files / "top.png"), "wall_2": MaskFile(files / "left.png")}
+
+
+@pytest.mark.parametrize("name", ["my-sky", "sky.2", "sky+sea", "my sky"])
+def test_a_region_has_the_name_in_a_flag_that_it_has_in_a_manifest(files, name):
+    assert masks.parse([f"{name}={files}/top.png"]) == {name: MaskFile(files / "top.png")}
+    (files / "metadata.csv").write_text(f"file_name,mask_{name}\nmap.png,top.png\n")
+    assert read_manifest(files / "metadata.csv")[0].masks == {name: MaskFile(files / "top.png")}
+
+
+@pytest.mark.parametrize("name", ["..", "../sky", "-sky", " sky", "sky ", ""])
+def test_what_is_no_name_of_a_region_is_none_in_a_flag(name):
+    assert masks.split_name(f"{name}=a.png") == ("", f"{name}=a.png")
 
 
 def test_parse_takes_one_color_of_a_map(files):

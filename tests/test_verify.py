@@ -287,6 +287,7 @@ BAD = {
         r"cannot be asked without pictures of several filters",
     ),
     "one filter": (["--config.verify.filters=a={root}/soft"], r"names 1 filters; two or more"),
+    "one filter, A-1": (["--config.verify.filters=A-1={root}/soft"], r"names 1 filters; two or"),
     "nameless filter": (["--config.verify.filters={root}/soft"], r"is no filter of its own"),
     "too many held out": (
         ["--config.dataset.originals={root}/plain", "--config.verify.held_out=5"],
