@@ -4,6 +4,7 @@ import io
 import shutil
 import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +106,7 @@ def test_layout_of_leaves_folders_of_pictures_alone(pictures, tmp_path):
     assert tables.layout_of(pictures) == ""
     assert tables.layout_of(tmp_path / "nothing") == ""
     assert tables.layout_of(pictures / "a.png") == ""
+    assert tables.layout_of(Path(",".join([str(pictures / "a.png")] * 250))) == ""
 
 
 def test_without_the_library_one_line_says_what_to_install(tmp_path, monkeypatch):

@@ -161,6 +161,8 @@ def test_write_says_that_the_disk_is_full(tmp_path, small, monkeypatch):
     ("platform", "variables", "desired"),
     [
         ("linux", {"STYLEINV_CACHE": "/there"}, "/there"),
+        ("linux", {"STYLEINV_CACHE": "~/there"}, "/home/me/there"),
+        ("linux", {"STYLEINV_CACHE": "~no-such-user/x"}, "~no-such-user/x"),
         ("linux", {"XDG_CACHE_HOME": "/xdg"}, "/xdg/styleinv"),
         ("linux", {}, "/home/me/.cache/styleinv"),
         ("darwin", {}, "/home/me/Library/Caches/styleinv"),

@@ -207,6 +207,8 @@ def test_digest_does_not_depend_on_the_file_but_on_every_number(tmp_path, noise)
         ("defualt", "vgg19", r"sources are default, keras, .*; did you mean default\?$"),
         ("nowhere.pth", "vgg19", r"\(=nowhere.pth\) is not a source or a file; sources are [^;]*$"),
         ("", "vgg19", r"\(=\) is not a source or a file"),
+        ("~no-such-user/a.pth", "vgg19", r"\(=~no-such-user/a\.pth\) is not a source or a file"),
+        ("x" * 300, "vgg19", r"\(=x{300}\) is not a source or a file"),
         ("default", "vgg16", r"has no vgg16; sources that have are keras, random, torchvision$"),
         ("default", "vgg13", r"vgg13 is not a network; networks are vgg16, vgg19$"),
     ],

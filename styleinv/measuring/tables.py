@@ -3,6 +3,7 @@
 Read through Hugging Face's `datasets`, an extra, which keeps an index of them in its own cache.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,9 +24,9 @@ class Table(NamedTuple):
 
 def layout_of(path: Path) -> str:
     """Which of the library's layouts a path has; "" if it is not for that library."""
-    if path.is_file():
+    if os.path.isfile(path):
         return _LAYOUTS.get(path.suffix, "")
-    if not path.is_dir() or (path / MANIFEST).exists():
+    if not os.path.isdir(path) or (path / MANIFEST).exists():
         return ""
     below = [file for file in path.iterdir() if not file.name.startswith(".")]
     if any(file.suffix.lower() in images.EXTENSIONS for file in below):

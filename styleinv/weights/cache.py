@@ -29,11 +29,13 @@ _STALE = 24 * 3600  # seconds after which an unfinished file has no writer any m
 def folder() -> Path:
     """`STYLEINV_CACHE`, or `styleinv` in the folder where this system keeps caches."""
     if chosen := os.environ.get(_VARIABLE):
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local").expanduser() / "styleinv"
-    home = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home).expanduser() / "styleinv"
+        caches = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    else:
+        home = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
+        caches = os.environ.get("XDG_CACHE_HOME") or home
+    return Path(os.path.expanduser(caches), "styleinv")
 
 
 def path_of(network: str, name: str, digest: str) -> Path:

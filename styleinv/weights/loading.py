@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -41,8 +42,8 @@ def load(
     if sources:
         having = ", ".join(sorted({s.name for s in SOURCES if s.network == network}))
         raise InputError(f"{field} (={name}) has no {network}; sources that have are {having}")
-    path = Path(name).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(name))
+    if os.path.isfile(path):
         weights = _load_file(path, network)
         _LOG.info("weights %s: %s; %s", weights.name, weights.credit, selftest.check(weights))
         return weights
