@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from experiments import exits
-from styleinv.errors import InputError, suggest
+from styleinv.errors import InputError, reading, suggest
 
 if TYPE_CHECKING:
     from styleinv.style import Style
@@ -87,8 +87,9 @@ def execute(request: Request) -> None:
     """Writes the file; one that exists is never written over."""
     from styleinv import mixing, style_file
 
-    if request.out.exists():
-        raise InputError(f"{request.out} exists already; name another file")
+    with reading(request.out):
+        if request.out.exists():
+            raise InputError(f"{request.out} exists already; name another file")
     every = [Read(path, *style_file.load(path)) for path in request.files]
     for other in every[1:]:
         refuse_unlike(every[0], other)

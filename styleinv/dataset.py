@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from styleinv import images, masks
-from styleinv.errors import InputError
+from styleinv.errors import InputError, reading
 from styleinv.manifest import MANIFEST, Item, leads_out, read_manifest, weight_of
 from styleinv.masks import ALL
 
@@ -62,6 +62,11 @@ def _find_one(path: Path) -> list[Item]:
         return [Item(path.name, path)]
     if not os.path.isdir(path):
         raise InputError(f"{path} does not exist; give a folder of images or an image")
+    with reading(path):
+        return _find_in_folder(path)
+
+
+def _find_in_folder(path: Path) -> list[Item]:
     if (path / MANIFEST).is_file():
         return read_manifest(path / MANIFEST)
     items = [

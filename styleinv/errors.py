@@ -1,7 +1,8 @@
 """The one exception whose message is meant for the person at the keyboard."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 _LONGEST = 4000  # letters of a message
 
@@ -30,6 +31,15 @@ class DiskError(InputError):
         """Says besides what is kept, and how to go on."""
         super().__init__(f"{what}; {kept}" if kept else what)
         self.what = what
+
+
+@contextmanager
+def reading(what: object) -> Iterator[None]:
+    """Turns what the system says against reading `what` into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{what} cannot be read: {error.strerror}") from None
 
 
 def reason_of(error: BaseException, most: int | None = None) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from permissions import locked
 from PIL import Image
 
 from styleinv import dataset, images
@@ -96,6 +97,14 @@ def test_find_refuses_a_folder_without_images(tmp_path, name, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=message):
         dataset.find(tmp_path / name)
+
+
+def test_a_folder_that_cannot_be_read_is_refused(pictures):
+    items = dataset.find(pictures)
+    with locked(pictures):
+        for use in (dataset.find, lambda folder: dataset.with_originals(items, folder)):
+            with pytest.raises(InputError, match=r"pictures cannot be read: Permission denied"):
+                use(pictures)
 
 
 def test_find_keeps_the_order_of_the_manifest(manifest):

@@ -3,8 +3,6 @@
 The machinery of scripts/faults.py, in short; docs/faults.md has what the long campaigns found.
 """
 
-import ctypes
-import os
 import random
 import shutil
 from contextlib import ExitStack, contextmanager
@@ -14,6 +12,7 @@ from itertools import product
 import numpy as np
 import pytest
 import safetensors.numpy
+from permissions import obedient
 from PIL import Image
 from words import SMALL
 
@@ -154,30 +153,11 @@ def read_only(folder):
     inside = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
     for path in inside:
         path.chmod(0o555)
-    with _obedient():
+    with obedient():
         yield
     for path in inside:
         if path.is_dir():
             path.chmod(0o755)
-
-
-@contextmanager
-def _obedient():
-    """Takes from root, for this thread and a while, the right to pass over permissions."""
-    if not hasattr(os, "geteuid") or os.geteuid():
-        yield
-        return
-    header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.capget(header, data) == 0
-    before = data[0]
-    data[0] &= ~(1 << 1)  # CAP_DAC_OVERRIDE
-    assert libc.capset(header, data) == 0
-    try:
-        yield
-    finally:
-        data[0] = before
-        assert libc.capset(header, data) == 0
 
 
 @contextmanager

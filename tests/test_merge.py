@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from permissions import locked
 
 from experiments import merge
 from styleinv import style_file
@@ -159,6 +160,17 @@ def test_a_file_is_never_written_over(save, tmp_path):
     with pytest.raises(InputError, match=r"out\.safetensors exists already; name another file"):
         merged(tmp_path, a)
     assert (tmp_path / "out.safetensors").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("locked/a", "Permission denied"), ("a" * 480, "File name too long")]
+)
+def test_a_file_that_cannot_be_looked_for_is_refused(tmp_path, name, reason):
+    (tmp_path / "locked").mkdir()
+    asked = merge.parse(["a", f"--out={tmp_path}/{name}.safetensors"])
+    message = f"a.safetensors cannot be read: {reason}"
+    with locked(tmp_path / "locked"), pytest.raises(InputError, match=message):
+        merge.execute(asked)
 
 
 @pytest.mark.parametrize(

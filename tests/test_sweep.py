@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from permissions import locked
 from words import SMALL
 
 from experiments import sweep
@@ -250,6 +251,16 @@ def test_sweep_folder_of_something_else_is_refused(run, tmp_path, capsys):
     (tmp_path / "sweep" / "thesis.txt").write_text("mine")
     assert run("seed=0")[0] == 2
     assert "holds files but no sweep; name a new folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("sweep", "Permission denied"), ("a" * 480, "File name too long")]
+)
+def test_sweep_folder_that_cannot_be_read_is_refused(command, tmp_path, capsys, name, reason):
+    (tmp_path / "sweep").mkdir()
+    with locked(tmp_path / "sweep"):
+        assert command(sweep, [*BASE, "--grid=seed=0", f"--workdir={tmp_path / name}"]) == 2
+    assert f"{name}) cannot be read: {reason}" in capsys.readouterr().err
 
 
 def test_sweep_of_transfers_has_their_numbers(run, pictures, tmp_path):

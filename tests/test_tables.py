@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from permissions import locked
 
 from experiments import measure
 from styleinv import style_file
@@ -107,6 +108,11 @@ def test_layout_of_leaves_folders_of_pictures_alone(pictures, tmp_path):
     assert tables.layout_of(tmp_path / "nothing") == ""
     assert tables.layout_of(pictures / "a.png") == ""
     assert tables.layout_of(Path(",".join([str(pictures / "a.png")] * 250))) == ""
+
+
+def test_layout_of_refuses_a_folder_that_cannot_be_read(pictures):
+    with locked(pictures), pytest.raises(InputError, match=r"pictures cannot be read: Permission"):
+        tables.layout_of(pictures)
 
 
 def test_without_the_library_one_line_says_what_to_install(tmp_path, monkeypatch):

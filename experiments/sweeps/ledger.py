@@ -132,14 +132,15 @@ def belongs(folder: Path, experiment: str, config: Any, slugs: Sequence[str]) ->
         config: without the grid.
     """
     from styleinv import files
-    from styleinv.errors import InputError
+    from styleinv.errors import InputError, reading
     from styleinv.journal import flatten
 
-    if folder.is_file():
-        raise InputError(f"--workdir (={folder}) is a file; name a folder")
-    if not folder.is_dir() or files.is_free(folder):
-        return
-    old = _read(folder)
+    with reading(f"--workdir (={folder})"):
+        if folder.is_file():
+            raise InputError(f"--workdir (={folder}) is a file; name a folder")
+        if not folder.is_dir() or files.is_free(folder):
+            return
+        old = _read(folder)
     if old is None:
         raise InputError(f"--workdir (={folder}) holds files but no sweep; name a new folder")
     if old["experiment"] != experiment:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from styleinv import images
-from styleinv.errors import InputError, reason_of
+from styleinv.errors import InputError, reading, reason_of
 from styleinv.manifest import MANIFEST, Item, inside, weight_of
 
 _LAYOUTS = {".tar": "webdataset", ".parquet": "parquet"}
@@ -26,7 +26,14 @@ def layout_of(path: Path) -> str:
     """Which of the library's layouts a path has; "" if it is not for that library."""
     if os.path.isfile(path):
         return _LAYOUTS.get(path.suffix, "")
-    if not os.path.isdir(path) or (path / MANIFEST).exists():
+    if not os.path.isdir(path):
+        return ""
+    with reading(path):
+        return _layout_of_folder(path)
+
+
+def _layout_of_folder(path: Path) -> str:
+    if (path / MANIFEST).exists():
         return ""
     below = [file for file in path.iterdir() if not file.name.startswith(".")]
     if any(file.suffix.lower() in images.EXTENSIONS for file in below):
