@@ -70,7 +70,10 @@ def parse(words: Sequence[str]) -> Request:
     weights = tuple(map(_weight, texts))
     if not 0 < sum(weights) < math.inf:
         raise InputError(f"--weights sum to {sum(weights):g}; give numbers that sum to more than 0")
-    return Request(tuple(files), weights, Path(given["out"]))
+    out = given["out"]
+    if not out.endswith(".safetensors"):  # by which the experiments tell it from a picture
+        raise InputError(f"--out (={out}) is no name of a style file; add .safetensors")
+    return Request(tuple(files), weights, Path(out))
 
 
 def _weight(text: str) -> float:

@@ -187,6 +187,8 @@ def test_a_file_that_cannot_be_looked_for_is_refused(tmp_path, name, reason):
         (["a", "b", "--weights=0,0", "--out=c"], r"--weights sum to 0; give numbers that sum"),
         (["a", "b", "--weights=1,-2", "--out=c"], r"--weights sum to -1; give numbers that sum"),
         (["a", "b", "--weights=1e308,1e308", "--out=c"], r"--weights sum to inf; give numbers"),
+        (["a", "--out=c"], r"--out \(=c\) is no name of a style file; add \.safetensors"),
+        (["a", "--out=c.png"], r"--out \(=c\.png\) is no name of a style file; add \.safet"),
     ],
 )
 def test_parse_refuses(words, message):
