@@ -10,6 +10,7 @@ Nothing heavy is imported here, so that help and mistakes are answered at once.
 import dataclasses
 import importlib
 import inspect
+import os
 import re
 import shlex
 import sys
@@ -114,8 +115,8 @@ def parse(experiment: str, words: Sequence[str], own: Sequence[Flag] = ()) -> Re
     from absl import flags
     from ml_collections import config_flags
 
-    given = words
-    extra, words = _take(words, own)
+    given = [at_home(word) for word in words]
+    extra, words = _take(given, own)
     words = [_long(word) for word in words]
     _check_words(words, [flag.name for flag in own])
     lists = {name for name, _, kind, _ in fields(Config()) if kind == tuple[str, ...]}
@@ -142,6 +143,11 @@ def parse(experiment: str, words: Sequence[str], own: Sequence[Flag] = ()) -> Re
     command = f"python -m experiments.{experiment} {shlex.join(given)}"
     kept = tuple(word for word in words if not word.startswith("--workdir="))
     return Request(config, name, workdir, command, kept, extra)
+
+
+def at_home(word: str) -> str:
+    """The word with the user's home for each `~` that begins a path: after `=` no shell does it."""
+    return re.sub(r"([=,] *)(~[\w.-]*)", lambda one: one[1] + os.path.expanduser(one[2]), word)
 
 
 def config_names() -> list[str]:

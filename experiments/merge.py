@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments import exits
+from experiments import cli, exits
 from styleinv.errors import InputError, reading, suggest
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def parse(words: Sequence[str]) -> Request:
         InputError: for whatever is wrong with them.
     """
     given, files = {}, []
-    for word in words:
+    for word in map(cli.at_home, words):
         flag, _, value = word.removeprefix("--").partition("=")
         if not word.startswith("--"):
             files.append(Path(word))

@@ -144,6 +144,23 @@ def test_parse_takes_flags_in_any_order():
     assert request.workdir == Path("runs/a")
 
 
+@pytest.mark.parametrize(
+    ("word", "desired"),
+    [
+        ("--workdir=~/look", "--workdir=/home/me/look"),
+        ("--workdir=~", "--workdir=/home/me"),
+        ("--config.dataset=~/a.png, ~/b.png", "--config.dataset=/home/me/a.png, /home/me/b.png"),
+        ("--config.style=sky=~/a.png,rest=b", "--config.style=sky=/home/me/a.png,rest=b"),
+        ("--config.content.masks=~/m.png#ff0000", "--config.content.masks=/home/me/m.png#ff0000"),
+        ("--config.start.image=~no-such-user/a.png", "--config.start.image=~no-such-user/a.png"),
+        ("--config.start.image=a~/b~.png", "--config.start.image=a~/b~.png"),
+    ],
+)
+def test_parse_knows_the_home_of_the_user(monkeypatch, word, desired):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert parse(word) == parse(desired)
+
+
 def test_parse_quotes_the_command():
     command = parse("--config.dataset.path=my pictures").command
     assert command.endswith("'--config.dataset.path=my pictures'")

@@ -173,6 +173,12 @@ def test_a_file_that_cannot_be_looked_for_is_refused(tmp_path, name, reason):
         merge.execute(asked)
 
 
+def test_the_file_may_be_in_the_home_of_the_user(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    out = merge.parse(["a", "--out=~/a.safetensors"]).out
+    assert str(out) == "/home/me/a.safetensors"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
