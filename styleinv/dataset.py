@@ -133,18 +133,25 @@ def with_originals(items: Sequence[Item], folder: str | Path) -> list[Item]:
     """The items with the photographs of a folder that have their names, whatever the extension.
 
     Raises:
-        InputError: for an item without, or with several.
+        InputError: for an item without, or with several, or with that of another.
     """
     photos: dict[str, list[Path]] = {}
     for photo in _find_one(Path(folder)):
         photos.setdefault(Path(photo.name).stem, []).append(photo.path)
-    found = []
+    found: list[Item] = []
+    of: dict[Path, Item] = {}
     for item in items:
         same = photos.get(Path(item.name).stem, [])
         if len(same) != 1:
             raise InputError(
                 f"{folder} has {len(same) or 'no'} photographs named {Path(item.name).stem}, the "
                 f"original of {item.path}; give each picture one"
+            )
+        other = of.setdefault(same[0], item)
+        if other is not item:
+            raise InputError(
+                f"{other.path} and {item.path} would both have the original {same[0]}; rename one, "
+                "and give it its own"
             )
         found.append(item._replace(original=same[0]))
     return found

@@ -435,6 +435,14 @@ def test_with_originals_goes_by_name_whatever_the_extension(pictures, tmp_path):
         Image.open(pictures / f"{name}.png").save(photos / f"{name}.jpg")
     items = dataset.with_originals(dataset.find(pictures), photos)
     assert [item.original for item in items] == [photos / f"{name}.jpg" for name in "abcd"]
+    twice = [
+        dataset.Item("a.png", pictures / "a.png"),
+        dataset.Item("x/a.png", pictures / "x/a.png"),
+    ]
+    with pytest.raises(
+        InputError, match=r"s/a\.png and \S*x/a\.png would both have .*photos/a\.jpg"
+    ):
+        dataset.with_originals(twice, photos)
     (photos / "b.jpg").rename(photos / "c.png")
     for name, match in (("b", "no photographs named b"), ("c", "2 photographs named c")):
         item = dataset.Item(f"{name}.png", pictures / f"{name}.png")
