@@ -117,7 +117,7 @@ def parse(experiment: str, words: Sequence[str], own: Sequence[Flag] = ()) -> Re
 
     given = [at_home(word) for word in words]
     extra, words = _take(given, own)
-    words = [_long(word) for word in words]
+    words = _in_full(words)
     _check_words(words, [flag.name for flag in own])
     lists = {name for name, _, kind, _ in fields(Config()) if kind == tuple[str, ...]}
     # The last value of a flag counts (ml_collections would add up lists), the config comes first.
@@ -216,9 +216,16 @@ def _take(words: Sequence[str], own: Sequence[Flag]) -> tuple[dict[str, tuple[st
     return found, rest
 
 
-def _long(word: str) -> str:
-    flag, equals, value = word.removeprefix("--").partition("=")
-    return f"--{SHORT[flag]}={value}" if equals and flag in SHORT else word
+def _in_full(words: Sequence[str]) -> list[str]:
+    """The words without short forms; a field has one form, or the last of two would win unseen."""
+    full, forms = [], {}
+    for word in words:
+        flag, _, value = word.removeprefix("--").partition("=")
+        field = SHORT.get(flag, flag) if value else flag
+        if forms.setdefault(field, flag) != flag:
+            raise InputError(f"--{forms[field]} and --{flag} are both {field}; give one of them")
+        full.append(word if field == flag else f"--{field}={value}")
+    return full
 
 
 def _quoted(word: str, lists: Container[str]) -> str:

@@ -485,7 +485,7 @@ TABLE = [
     *rows(
         STYLE,
         lambda content, message: (
-            ["--config.style={tmp}/s.safetensors"],
+            ["--config.dataset.path={tmp}/s.safetensors"],
             {} if content is None else {"s.safetensors": content},
             message,
         ),
@@ -493,7 +493,7 @@ TABLE = [
     *rows(
         NO_PICTURES,
         lambda option: (
-            ["--config.style={tmp}/s.safetensors", f"--config.dataset.{option}"],
+            ["--config.dataset.path={tmp}/s.safetensors", f"--config.dataset.{option}"],
             {"s.safetensors": style},
             rf"config\.dataset\.{option.split('=')[0]} is for pictures, and \S*s\.safetensors",
         ),

@@ -190,6 +190,14 @@ def test_parse_does_not_change_the_next_config():
         (["--config=anime", "--config.tv"], r"--config\.tv has no value; write --config\.tv=VAL"),
         (["--config=anime", "--config.tv="], r"--config\.tv has no value"),
         (["--config=anime", "--workdir="], r"--workdir has no value; write --workdir=VALUE"),
+        (
+            ["--config=anime", "--config.dataset=a", "--config.style=b"],
+            r"--config\.dataset and --config\.style are both config\.dataset\.path; give one",
+        ),
+        (
+            ["--config=anime", "--config.dataset.path=a", "--config.dataset=b"],
+            r"--config\.dataset\.path and --config\.dataset are both config\.dataset\.path",
+        ),
         (["--config=anime", "--config.resolution=big"], r"\(=big\) must be a whole number"),
         (["--config=anime", "--config.resolution=1.5"], r"\(=1\.5\) must be a whole number"),
         (["--config=anime", "--config.tv=much"], r"--config\.tv \(=much\) must be a number"),

@@ -127,7 +127,7 @@ def test_config_runs_for_one_step(run, name):
 
 def test_a_run_learns_from_a_style_file_instead_of_a_dataset(run):
     first = run(*FEW)
-    second = run(*FEW, "--config.style={tmp}/run/style.safetensors", name="second")
+    second = run(*FEW, "--config.dataset.path={tmp}/run/style.safetensors", name="second")
     assert read_json(second / "results.json")["loss"] == read_json(first / "results.json")["loss"]
     assert (second / "style.png").read_bytes() == (first / "style.png").read_bytes()
 

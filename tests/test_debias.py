@@ -119,7 +119,7 @@ def test_learn_style_aims_at_what_is_expected_of_the_photos(learn, pairs, tmp_pa
     assert learn([*words, f"--workdir={tmp_path / 'plain'}"]) == 0
     files = [(tmp_path / k / "style.safetensors").read_bytes() for k in ("debiased", "plain")]
     assert files[0] != files[1]
-    again = ["--config.dataset.path={}".format(tmp_path / "debiased" / "style.safetensors")]
+    again = ["--config.dataset={}".format(tmp_path / "debiased" / "style.safetensors")]
     assert learn([*words, *again, f"--workdir={tmp_path / 'again'}"]) == 0
     images_of = [(tmp_path / k / "style.png").read_bytes() for k in ("debiased", "again")]
     assert images_of[0] == images_of[1]

@@ -175,11 +175,11 @@ WRONG = {
     ),
     "all and another": (["--config.dataset.region=all,left"], r"region is all, or regions by name"),
     "a style file for both": (
-        ["--config.dataset.path={0}/x.safetensors", "--config.dataset.region=left,rest"],
+        ["--config.dataset={0}/x.safetensors", "--config.dataset.region=left,rest"],
         r"there is no style for the region left; add a column mask_left",
     ),
     "a style file for all but the rest": (
-        ["--config.dataset.path=left={0}/x.safetensors", "--config.dataset.region=left,rest"],
+        ["--config.dataset=left={0}/x.safetensors", "--config.dataset.region=left,rest"],
         r"there is no style for the region rest; write --config\.dataset=rest=FILE",
     ),
     "in place of four": (
