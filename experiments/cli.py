@@ -220,8 +220,8 @@ def _in_full(words: Sequence[str]) -> list[str]:
     """The words without short forms; a field has one form, or the last of two would win unseen."""
     full, forms = [], {}
     for word in words:
-        flag, _, value = word.removeprefix("--").partition("=")
-        field = SHORT.get(flag, flag) if value else flag
+        flag, equals, value = word.removeprefix("--").partition("=")
+        field = SHORT.get(flag, flag) if equals else flag
         if forms.setdefault(field, flag) != flag:
             raise InputError(f"--{forms[field]} and --{flag} are both {field}; give one of them")
         full.append(word if field == flag else f"--{field}={value}")
