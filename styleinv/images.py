@@ -4,15 +4,16 @@ import io
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
 from styleinv.errors import InputError, reason_of
 from styleinv.lanczos import resample
+from styleinv.profiles import SRGB, convert, is_of_rgb, transform
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
 # What a file may be, whatever its name: Pillow knows others too, and starts programs for some.
@@ -61,19 +62,13 @@ def decode(content: bytes, name: str | os.PathLike) -> np.ndarray:
     """`read` of a file that is already in memory; `name` is for the message."""
     image = load(content, name)
     with readable(name):
-        if _is_deep(image):
-            return np.repeat(_deep(image)[..., None], 3, axis=2)
-        mode = "RGBA" if image.has_transparency_data else "RGB"
-        mode = image.mode if image.mode in ("CMYK", "L") and mode == "RGB" else mode
-        transform = _to_srgb(image.info.get("icc_profile"), mode)
+        to_srgb, translucent = _to_srgb(image), image.has_transparency_data
         values = np.empty((image.height, image.width, 3), np.float32)
         for rows in strips(image.height, image.width):
-            strip = image.crop((0, rows.start, image.width, rows.stop)).convert(mode)
-            strip = transform.apply(strip) if transform else strip
-            strip = strip if strip.mode == "RGBA" else strip.convert("RGB")
-            levels = np.asarray(strip, np.float32) / 255
-            alpha = levels[..., 3:]
-            values[rows] = levels[..., :3] * alpha + (1 - alpha) if alpha.size else levels
+            strip = image.crop((0, rows.start, image.width, rows.stop))
+            values[rows] = to_srgb(strip)
+            if translucent:
+                blend_over_white(values[rows], _opacity(strip))
         return values
 
 
@@ -81,8 +76,8 @@ def decode_mask(content: bytes, name: str | os.PathLike) -> np.ndarray:
     """f32[h, w] in [0, 1]: the luminance of the file, white where the mask is on."""
     image = load(content, name)
     with readable(name):
-        if _is_deep(image):
-            return _deep(image)
+        if is_deep(image):
+            return deep(image)
         values = np.empty((image.height, image.width), np.float32)
         for rows in strips(image.height, image.width):
             strip = image.crop((0, rows.start, image.width, rows.stop))
@@ -135,11 +130,12 @@ def readable(name: str | os.PathLike) -> Iterator[None]:
         raise InputError(f"{name} is not a readable image: {reason}") from None
 
 
-def _is_deep(image: Image.Image) -> bool:
+def is_deep(image: Image.Image) -> bool:
+    """Whether it is a gray picture with more than 8 bits."""
     return image.mode.startswith("I") or image.mode == "F"
 
 
-def _deep(image: Image.Image) -> np.ndarray:
+def deep(image: Image.Image) -> np.ndarray:
     """f32[h, w] in [0, 1] of a gray picture with more than 8 bits."""
     values = np.asarray(image, np.float32)
     if not np.isfinite(values).all():
@@ -147,19 +143,45 @@ def _deep(image: Image.Image) -> np.ndarray:
     return np.clip(values / (1 if image.mode == "F" else 65535), 0, 1)
 
 
-def _to_srgb(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """What takes a picture of that mode to sRGB; None if it is there."""
-    if not profile:
-        return None
-    try:
-        return ImageCms.buildTransform(
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-            ImageCms.createProfile("sRGB"),
-            mode,
-            "RGBA" if mode == "RGBA" else "RGB",
-        )
-    except (ImageCms.PyCMSError, OSError):
-        return None  # a broken profile is no reason to lose the picture
+def color_mode(image: Image.Image) -> str:
+    """What the colors of a picture of 8 bits are: "L", "RGB" or "CMYK"."""
+    return {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
+
+
+def blend_over_white(image: np.ndarray, alpha: np.ndarray) -> None:
+    """Puts f32[h, w, 3] over white, in place; `alpha` is f32[h, w] in [0, 1]."""
+    image *= alpha[..., None]
+    image += (1 - alpha)[..., None]
+
+
+def _opacity(image: Image.Image) -> np.ndarray:
+    """f32[h, w] in [0, 1]: the alpha of a picture that has transparency data."""
+    if is_deep(image):
+        return (np.asarray(image) != image.info["transparency"]).astype(np.float32)
+    return np.asarray(image.convert("RGBA").getchannel("A"), np.float32) / 255
+
+
+def _to_srgb(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
+    """What takes strips of a picture to f32[h, w, 3]; a broken profile is not applied."""
+    profile, mode = image.info.get("icc_profile"), color_mode(image)
+    if is_deep(image):
+        return lambda strip: _gray_to_srgb(deep(strip)[..., None], profile)
+    mode = "RGB" if mode == "L" and profile and is_of_rgb(profile) else mode
+    to_srgb = transform(profile, mode) if profile else None
+
+    def convert_strip(strip: Image.Image) -> np.ndarray:
+        strip = strip.convert(mode)
+        strip = to_srgb.apply(strip) if to_srgb else strip.convert("RGB")
+        return np.asarray(strip, np.float32) / 255
+
+    return convert_strip
+
+
+def _gray_to_srgb(gray: np.ndarray, profile: bytes | None) -> np.ndarray:
+    if profile:
+        with suppress(RuntimeError, ValueError):  # of a broken profile
+            return convert(gray, profile, SRGB)
+    return np.repeat(gray, 3, axis=2)
 
 
 def frame(height: int, width: int, resolution: int) -> tuple[int, int]:

@@ -12,9 +12,9 @@ import imagecodecs
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from styleinv import images
+from styleinv import images, profiles
+from styleinv.profiles import SRGB
 
-SRGB = imagecodecs.cms_profile("srgb")
 ORIENTATION, EXIF_IFD, WIDTH, HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003  # EXIF tags
 # sRGB, as a PNG file without a profile may spell it out.
 SPELLED = {"gamma": 0.45455, "chromaticity": (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)}
@@ -90,13 +90,12 @@ def _decode(content: bytes, name: str | os.PathLike) -> Photo:
     picture, notes = images.load(content, name), []
     if getattr(picture, "is_animated", False):  # to count the frames takes for ever, if so wanted
         notes.append("only the first of its frames is kept")
-    values, bits = _values(content, picture, name)
+    values, bits = _values(content, picture)
     translucent = values.shape[2] in (2, 4) and picture.mode != "CMYK"
     values, alpha = (values[..., :-1], _unit(values[..., -1])) if translucent else (values, None)
     image, profile = _to_srgb(values, picture, notes)
     if alpha is not None:
-        image *= alpha[..., None]
-        image += (1 - alpha)[..., None]
+        images.blend_over_white(image, alpha)
     exif = _exif(picture, notes)
     dpi = tuple(map(float, picture.info.get("dpi", ())))
     if lost := sorted(_lost(picture)):
@@ -113,15 +112,14 @@ def _decode(content: bytes, name: str | os.PathLike) -> Photo:
     )
 
 
-def _values(content: bytes, picture: Image.Image, name: str | os.PathLike):
+def _values(content: bytes, picture: Image.Image):
     """(u8, u16 or f32[h, w, c], bits): upright; gray, gray + alpha, RGB, RGBA or CMYK."""
     if content.startswith(b"\x89PNG") and content[24] == 16:  # Pillow reads these to 8 bits
         values = imagecodecs.png_decode(content)
         return _upright(values.reshape(*values.shape[:2], -1), content), 16
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return images.decode(content, name)[..., :1], 16
-    mode = {"1": "L", "L": "L", "CMYK": "CMYK"}.get(picture.mode, "RGB")
-    mode = "RGBA" if picture.has_transparency_data else mode
+    if images.is_deep(picture):
+        return images.deep(picture)[..., None], 16
+    mode = images.color_mode(picture) + "A" * picture.has_transparency_data
     return np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1), 8
 
 
@@ -146,11 +144,9 @@ def _to_srgb(values: np.ndarray, picture: Image.Image, notes: list[str]):
     """(f32[h, w, 3] in sRGB, the profile that leads back or None) of the file's values."""
     profile = picture.info.get("icc_profile")
     space = {1: "gray", 3: "rgb", 4: "cmyk"}[values.shape[2]]
-    if space == "gray" and (not profile or profile[16:20] == b"RGB "):
-        values, space = np.repeat(values, 3, axis=2), "rgb"
     if profile:
         try:
-            image = _convert(values, profile, SRGB, space)
+            image = _convert(values, profile, SRGB)
         except (RuntimeError, ValueError):
             notes.append("its color profile is broken and not applied")
         else:
@@ -176,26 +172,9 @@ def _by_strips(function: Callable[[np.ndarray], np.ndarray], values: np.ndarray)
     return found
 
 
-def _convert(color: np.ndarray, source: bytes, target: bytes, space: str = "rgb") -> np.ndarray:
-    """[h, w, c] -> f32[h, w, 3]: Little CMS, at 16 bits; colors outside of `target` are clipped.
-
-    What is in both Adobe RGB (or Display P3) and sRGB comes back within 1e-3. Little CMS must not
-    optimize: that means a table of 33^3 colors, which is off by up to 0.08.
-    """
-
-    def convert(rows: np.ndarray) -> np.ndarray:
-        levels = np.round(rows * 65535).astype(np.uint16)
-        converted = imagecodecs.cms_transform(
-            levels,
-            source,
-            target,
-            colorspace=space,
-            outcolorspace="rgb",
-            flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE,
-        )
-        return converted.reshape(*rows.shape[:2], 3) / np.float32(65535)  # gray comes in four axes
-
-    return _by_strips(convert, color)
+def _convert(color: np.ndarray, source: bytes, target: bytes) -> np.ndarray:
+    """[h, w, c] -> f32[h, w, 3], see `profiles.convert`."""
+    return _by_strips(lambda rows: profiles.convert(rows, source, target), color)
 
 
 def _exif(picture: Image.Image, notes: list[str]) -> bytes | None:

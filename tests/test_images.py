@@ -116,6 +116,12 @@ def test_decode_keeps_all_bits_of_a_16_bit_gray_file():
     np.testing.assert_allclose(images.decode(png16(values), "x"), desired, atol=1e-7)
 
 
+def test_decode_shows_a_transparent_gray_of_16_bits_over_white():
+    image = Image.fromarray(np.array([[1000, 1001]], np.uint16))
+    actual = images.decode(encode(image, transparency=1000), "x")
+    np.testing.assert_allclose(actual[0, :, 0], [1, 1001 / 65535], atol=1e-7)
+
+
 def test_decode_reads_a_16_bit_color_file_to_8_bits():
     values = np.array([[(0, 65535, 32768), (1000, 40000, 255)]], np.uint16)
     actual = images.decode(png16(values), "x")
@@ -250,7 +256,7 @@ def test_read_refuses_a_name_with_a_nul():
         images.read("a\0.png")
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "P"])
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16", "RGB", "RGBA", "CMYK", "P"])
 @pytest.mark.parametrize("read", [images.read, lambda path: photo.read(path).image, read_mask])
 def test_read_gives_the_same_in_strips(tmp_path, monkeypatch, read, mode):
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8))

@@ -224,6 +224,26 @@ def test_read_notes_a_gray_profile(read):
     assert actual.notes == ("its gray profile is not kept; the result is in sRGB",)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+@pytest.mark.parametrize("space", ["gray", "rgb"])
+def test_read_and_images_read_apply_a_profile_to_gray(read, tmp_path, space, mode, kind):
+    levels = np.linspace(0, 1, 256).reshape(16, 16)
+    primaries = PRIMARIES["Adobe RGB"] if space == "rgb" else None
+    cubed = imagecodecs.cms_profile(
+        space, whitepoint=(0.3127, 0.329), primaries=primaries, gamma=3.0
+    )
+    gray = Image.fromarray(np.round(levels * 255).astype(np.uint8)).convert(mode)
+    if mode == "I;16":
+        gray = Image.fromarray(np.round(levels * 65535).astype(np.uint16))
+    actual = read(save(gray, kind, icc_profile=cubed))
+    light = levels**3
+    desired = np.where(light < 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    for image in (actual.image, images.read(tmp_path / "x.png")):
+        np.testing.assert_allclose(image, desired[..., None].repeat(3, 2), atol=1.5 / 255)
+    assert actual.profile == (cubed if space == "rgb" else None)
+
+
 def test_read_notes_cmyk(read):
     inks = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # magenta and yellow make red
     actual = read(save(inks, "JPEG", quality=100))
