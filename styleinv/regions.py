@@ -10,6 +10,7 @@ A mask is f32[h, w] in [0, 1], of the image's own size. There are three ways to 
 What a position sees is its receptive field, as far as that lies in the picture.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import pairwise
@@ -23,7 +24,7 @@ from styleinv.images import resize
 from styleinv.vgg import PIXELS, corners, layer_names, layer_stride
 
 PROPAGATIONS = ("soft", "inside", "any")
-_LARGEST = 8192  # side in pixels up to which a size that would do is looked for
+_LARGEST = 2048  # side in pixels up to which a size that would do is looked for
 
 
 def layer_masks(
@@ -88,14 +89,23 @@ def _most_around(x: np.ndarray) -> np.ndarray:
 
 
 def _remedy(mask: np.ndarray, layer: str, propagation: str, network: Sequence[str]) -> str:
-    """What would do: the smallest enlargement, in steps of an eighth."""
-    height, width = mask.shape
+    """What would do: the smallest enlargement, in steps of an eighth, if any up to `_LARGEST`."""
     layers = (PIXELS, *network)
     layers = layers[: layers.index(layer) + 1]
-    eighths = 9
-    while mask.any() and max(height, width) * eighths <= 8 * _LARGEST:
-        h, w = height * eighths // 8, width * eighths // 8
-        if dict(_carry(resize(mask, h, w), layers, propagation))[layer].sum() >= 1:
-            return f"{w}x{h} pixels would do, or shallower layers, or a larger mask"
+
+    def enlarged(eighths: int) -> tuple[int, int]:
+        return mask.shape[0] * eighths // 8, mask.shape[1] * eighths // 8
+
+    def does(eighths: int) -> bool:
+        larger = resize(mask, *enlarged(eighths))
+        return bool(dict(_carry(larger, layers, propagation))[layer].sum() >= 1)
+
+    sizes, eighths = [], 9
+    while max(enlarged(eighths)) <= _LARGEST:
+        sizes.append(eighths)
         eighths += max(1, eighths // 8)
+    # The largest first: this is done for each picture of a set, and most find nothing.
+    if mask.any() and sizes and does(sizes[-1]):
+        height, width = enlarged(sizes[bisect_left(sizes[:-1], True, key=does)])
+        return f"{width}x{height} pixels would do, or shallower layers, or a larger mask"
     return "enlarge the mask, or drop the image"

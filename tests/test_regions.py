@@ -102,6 +102,27 @@ def test_layer_masks_say_which_size_would_do():
     assert layer_masks(mask, ("relu4_4",), "c.png").keys() == {"relu4_4"}
 
 
+@pytest.mark.parametrize(
+    ("side", "propagation", "remedy", "tries"),
+    [
+        (8, "soft", r"(\d+)x\1 pixels would do", 6),
+        (8, "inside", "enlarge the mask, or drop the image", 1),
+        (60, "inside", r"(\d+)x\1 pixels would do", 6),
+    ],
+)
+def test_layer_masks_look_for_a_size_in_few_tries(monkeypatch, side, propagation, remedy, tries):
+    mask = np.zeros((256, 256), np.float32)
+    mask[100 : 100 + side, 100 : 100 + side] = 1
+    sizes = []
+    monkeypatch.setattr(
+        "styleinv.regions.resize", lambda x, *size: sizes.append(size) or resize(x, *size)
+    )
+    with pytest.raises(InputError, match=rf"vanishes at relu5_4: .*; {remedy}"):
+        layer_masks(mask, ("relu5_4",), "e.png", propagation)
+    assert 1 <= len(sizes) <= tries
+    assert np.max(sizes) <= 2048
+
+
 @pytest.mark.parametrize("name", ["vgg16", "vgg19"])
 def test_layer_masks_inside_and_any_are_what_the_network_sees(name):
     network = build(name)
