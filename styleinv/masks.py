@@ -7,7 +7,8 @@ no mask covers is the region "rest".
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,7 +107,7 @@ def read_all(
     shape: tuple[int, int],
     owner: str | Path,
 ) -> dict[str, np.ndarray]:
-    """{region: f32[h, w] in [0, 1]} of a picture; each file is read once.
+    """{region: f32[h, w] in [0, 1]} of a picture; a map is read once for all of its colors.
 
     Args:
         files: the picture's masks by name.
@@ -123,7 +124,8 @@ def read_all(
             there = f" (but {', '.join(files)})" if files else ""
             raise InputError(f"{owner} has no {name}{there}; add a column {name} or use region=all")
     needed = files if REST in regions else regions
-    found = {name: _read_one(files[name], shape, owner) for name in needed}
+    read_map = cache(_read_map)
+    found = {name: _read_one(files[name], shape, owner, read_map) for name in needed}
     masks = {}
     for region in regions:
         named = region != REST
@@ -147,19 +149,20 @@ def uncovered(masks: Mapping[str, np.ndarray]) -> bool:
     return bool(rest(masks).mean() > 1e-3)
 
 
-def _read_one(file: MaskFile, shape: tuple[int, int], owner: str | Path) -> np.ndarray:
+def _read_one(
+    file: MaskFile,
+    shape: tuple[int, int],
+    owner: str | Path,
+    read_map: Callable[[Path], tuple[np.ndarray, np.ndarray]],
+) -> np.ndarray:
     if file.color:
-        levels = _levels(file.path)
-        colors = _palette(levels, file.path)
+        colors, nearest = read_map(file.path)
         wanted = np.array([int(file.color[i : i + 2], 16) for i in (0, 2, 4)], np.float32)
         here = np.linalg.norm(colors - wanted, axis=1)
         if here.min() >= _APART:
             names = ", ".join(map(_hex, colors))
             raise InputError(f"{file.path} has no color {file.color}; its colors are {names}")
-        height, width = levels.shape[:2]
-        mask = np.empty((height, width), np.float32)
-        for rows in images.strips(height, width):
-            mask[rows] = _nearest(levels[rows], colors) == here.argmin()
+        mask = (nearest == here.argmin()).astype(np.float32)
     else:
         mask = images.decode_mask(images.read_bytes(file.path), file.path)
     if mask.shape != shape:
@@ -168,6 +171,16 @@ def _read_one(file: MaskFile, shape: tuple[int, int], owner: str | Path) -> np.n
             f"{shape[1]}x{shape[0]}; make them equal"
         )
     return mask
+
+
+def _read_map(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(f32[n, 3], the colors of a map; u8[h, w], which of them is nearest: `_LEAST` allows 200)."""
+    levels = _levels(path)
+    colors = _palette(levels, path)
+    nearest = np.empty(levels.shape[:2], np.uint8)
+    for rows in images.strips(*levels.shape[:2]):
+        nearest[rows] = _nearest(levels[rows], colors)
+    return colors, nearest
 
 
 def _nearest(levels: np.ndarray, colors: np.ndarray) -> np.ndarray:

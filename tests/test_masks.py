@@ -101,14 +101,16 @@ def test_read_of_a_map_is_a_partition_whatever_its_seams(files, kind):
     np.testing.assert_allclose(sorted(x.mean() for x in found), [1 / 6, 1 / 3, 1 / 2], atol=0.01)
 
 
-def test_read_opens_a_map_once(files, monkeypatch):
-    regions = masks.parse([f"sky={files}/map.png#00ff00"])
+@pytest.mark.parametrize("names", [["sky"], ["sky", "sea"], ["sky", "rest"]])
+def test_read_all_opens_a_map_once(files, monkeypatch, names):
+    regions = masks.parse([f"sky={files}/map.png#00ff00", f"sea={files}/map.png#0000ff"])
     opened = []
     read_bytes = masks.images.read_bytes
     monkeypatch.setattr(
         masks.images, "read_bytes", lambda path: opened.append(path) or read_bytes(path)
     )
-    masks.read(regions, "sky", SHAPE, "a.png")
+    found = masks.read_all(regions, names, SHAPE, "a.png")
+    assert {one.dtype for one in found.values()} == {np.dtype(np.float32)}
     assert opened == [files / "map.png"]
 
 
