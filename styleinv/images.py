@@ -73,15 +73,16 @@ def decode(content: bytes, name: str | os.PathLike) -> np.ndarray:
 
 
 def decode_mask(content: bytes, name: str | os.PathLike) -> np.ndarray:
-    """f32[h, w] in [0, 1]: the luminance of the file, white where the mask is on."""
+    """f32[h, w] in [0, 1]: the luminance of the file times its alpha, 1 where the mask is on."""
     image = load(content, name)
     with readable(name):
-        if is_deep(image):
-            return deep(image)
+        translucent = image.has_transparency_data
         values = np.empty((image.height, image.width), np.float32)
         for rows in strips(image.height, image.width):
             strip = image.crop((0, rows.start, image.width, rows.stop))
-            values[rows] = np.asarray(strip.convert("L"), np.float32) / 255
+            values[rows] = _luminance(strip)
+            if translucent:
+                values[rows] *= _opacity(strip)
         return values
 
 
@@ -152,6 +153,11 @@ def blend_over_white(image: np.ndarray, alpha: np.ndarray) -> None:
     """Puts f32[h, w, 3] over white, in place; `alpha` is f32[h, w] in [0, 1]."""
     image *= alpha[..., None]
     image += (1 - alpha)[..., None]
+
+
+def _luminance(image: Image.Image) -> np.ndarray:
+    """f32[h, w] in [0, 1]."""
+    return deep(image) if is_deep(image) else np.asarray(image.convert("L"), np.float32) / 255
 
 
 def _opacity(image: Image.Image) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Mask files -> f32[h, w] in [0, 1]: how much each position of a picture belongs to a region.
 
 Every region of a picture has a name. It comes from a gray file of the picture's own size (white is
-inside, gray is in part), or from the positions of one color in a map that shows all regions. What
-no mask covers is the region "rest".
+inside, gray is in part, what is transparent is outside), or from the positions of one color in a
+map that shows all regions. What no mask covers is the region "rest".
 """
 
 import os

@@ -195,6 +195,34 @@ def test_decode_mask_gives_one_channel():
     np.testing.assert_allclose(images.decode_mask(png16(gray * np.uint16(257)), "x"), actual)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_decode_mask_is_off_where_it_is_transparent(mode, kind):
+    levels = np.array([[(255, 255), (255, 51), (255, 0), (51, 51), (0, 255)]], np.uint8)
+    content = encode(Image.fromarray(levels, "LA").convert(mode), kind)
+    actual = images.decode_mask(content, "x")
+    np.testing.assert_allclose(actual, [[1, 0.2, 0, 0.04, 0]], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colors"),
+    [("L", [255, 51]), ("I;16", [65535, 13107]), ("RGB", [(255,) * 3, (51,) * 3])],
+)
+def test_decode_mask_is_off_where_its_color_is_transparent(mode, colors):
+    image = Image.new(mode, (2, 1))
+    image.putdata(colors)
+    actual = images.decode_mask(encode(image, transparency=colors[0]), "x")
+    np.testing.assert_allclose(actual, [[0, 0.2]], atol=1e-7)
+
+
+def test_decode_mask_is_off_where_its_palette_is_transparent():
+    image = Image.new("P", (2, 1))
+    image.putpalette([255] * 6)
+    image.putdata([0, 1])
+    actual = images.decode_mask(encode(image, transparency=0), "x")
+    np.testing.assert_array_equal(actual, [[0, 1]])
+
+
 def test_decode_refuses_what_is_no_image():
     with pytest.raises(InputError, match=r"^x\.png is not a readable image: not an image in"):
         images.decode(b"some text", "x.png")
