@@ -16,6 +16,16 @@ from styleinv import images, profiles
 from styleinv.profiles import SRGB
 
 ORIENTATION, EXIF_IFD, WIDTH, HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003  # EXIF tags
+# What a TIFF file has among them: how its pixels lie in it, and what is carried on its own.
+LAYOUT = (
+    *(254, 255, 256, 257, 258, 259),  # kind of picture, width, height, bits, compression
+    *(262, 266, 273, 277, 278, 279, 284),  # color space, order of bits, strips, samples, planes
+    *(280, 281, 340, 341, 338, 339),  # least and largest value, extra samples, kind of numbers
+    *(292, 293, 317, 347, 513, 514),  # of compression: fax, predictor, JPEG
+    *(320, 332, 334),  # palette, inks
+    *(322, 323, 324, 325, 330),  # tiles, further pictures
+    *(700, 34675),  # XMP, color profile
+)
 # sRGB, as a PNG file without a profile may spell it out.
 SPELLED = {"gamma": 0.45455, "chromaticity": (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)}
 
@@ -28,7 +38,8 @@ class Photo(NamedTuple):
         alpha: f32[h, w] in [0, 1]; None if all is opaque.
         bits: 8 or 16, per channel of the file.
         profile: the ICC profile of the file's RGB space; None is sRGB.
-        exif: the EXIF block, less orientation, thumbnail and size, which are of the old picture.
+        exif: the EXIF block, less orientation, thumbnail, size and (of a TIFF file) layout, which
+            are of the old picture.
         dpi: (horizontal, vertical).
         xmp: the XMP packet.
         notes: what is not kept, for the log; each completes "photo.png: ".
@@ -180,9 +191,11 @@ def _convert(color: np.ndarray, source: bytes, target: bytes) -> np.ndarray:
 def _exif(picture: Image.Image, notes: list[str]) -> bytes | None:
     try:
         exif = picture.getexif()
-        exif.pop(ORIENTATION, None)
-        for tag in (WIDTH, HEIGHT):
-            exif.get_ifd(EXIF_IFD).pop(tag, None)
+        for tag in (ORIENTATION, *LAYOUT):
+            exif.pop(tag, None)
+        if EXIF_IFD in exif:
+            for tag in (WIDTH, HEIGHT):
+                exif.get_ifd(EXIF_IFD).pop(tag, None)
         return exif.tobytes().removeprefix(b"Exif\0\0") if len(exif) else None
     except Exception:  # Pillow raises nearly anything on broken data
         notes.append("its EXIF data is broken and not kept")

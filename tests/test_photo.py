@@ -8,7 +8,7 @@ import zlib
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from styleinv import images, photo
 from styleinv.errors import InputError
@@ -18,6 +18,7 @@ PRIMARIES = {
     "Adobe RGB": (0.64, 0.33, 0.21, 0.71, 0.15, 0.06),
     "Display P3": (0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
 }
+XMP_TAG = 0x02BC
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
 
@@ -278,6 +279,18 @@ def test_encode_png_keeps_metadata(read, kind):
     if kind != "WEBP":
         np.testing.assert_allclose(actual.info["dpi"], (300, 300), atol=0.01)
     assert picture.notes == ()
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_encode_png_keeps_what_a_tiff_says_of_the_picture_alone(read, mode, compression):
+    original = Image.fromarray(noise(8, 20, 30, 3)).convert(mode)
+    about = {DESCRIPTION: "a pagoda", XMP_TAG: XMP}
+    picture = read(save(original, "TIFF", tiffinfo=about, compression=compression, dpi=(300, 300)))
+    actual = Image.open(io.BytesIO(photo.encode_png(picture.image, picture)))
+    density = {ExifTags.Base[f"{name}Resolution"] for name in "XY"} | {ExifTags.Base.ResolutionUnit}
+    assert dict(actual.getexif()).keys() == {DESCRIPTION} | density
+    assert actual.info["xmp"] == XMP
 
 
 @pytest.mark.parametrize("dpi", [0, 5e9])
