@@ -104,9 +104,23 @@ def load(content: bytes, name: str | os.PathLike) -> Image.Image:
                 raise ValueError(f"{scans:,} scans in {len(content):,} bytes")
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
         image.load()
-        with suppress(SyntaxError):  # of broken EXIF data: the picture stays as it lies
+        with exif_of_any_kind():  # Pillow turns the picture at once, before it mends the EXIF data
             ImageOps.exif_transpose(image, in_place=True)
         return image
+
+
+@contextmanager
+def exif_of_any_kind() -> Iterator[None]:
+    """Ignores what Pillow raises on broken EXIF data, which is nearly anything.
+
+    A picture whose orientation cannot be read stays as it lies.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception:
+        pass
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -26,6 +27,8 @@ LAYOUT = (
     *(322, 323, 324, 325, 330),  # tiles, further pictures
     *(700, 34675),  # XMP, color profile
 )
+# As an XMP packet says it; Pillow takes it out where the EXIF data is whole.
+_TURNED = re.compile(rb'tiff:Orientation="\d"|<tiff:Orientation>\d</tiff:Orientation>')
 # sRGB, as a PNG file without a profile may spell it out.
 SPELLED = {"gamma": 0.45455, "chromaticity": (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)}
 
@@ -41,7 +44,7 @@ class Photo(NamedTuple):
         exif: the EXIF block, less orientation, thumbnail, size and (of a TIFF file) layout, which
             are of the old picture.
         dpi: (horizontal, vertical).
-        xmp: the XMP packet.
+        xmp: the XMP packet, less orientation.
         notes: what is not kept, for the log; each completes "photo.png: ".
     """
 
@@ -109,6 +112,7 @@ def _decode(content: bytes, name: str | os.PathLike) -> Photo:
         images.blend_over_white(image, alpha)
     exif = _exif(picture, notes)
     dpi = tuple(map(float, picture.info.get("dpi", ())))
+    xmp = picture.info.get("xmp")
     if lost := sorted(_lost(picture)):
         notes.append(f"not kept: {', '.join(lost)}")
     return Photo(
@@ -118,7 +122,7 @@ def _decode(content: bytes, name: str | os.PathLike) -> Photo:
         profile=profile,
         exif=exif,
         dpi=dpi if len(dpi) == 2 and all(0.1 < value < 1e6 for value in dpi) else None,
-        xmp=picture.info.get("xmp"),
+        xmp=_TURNED.sub(b"", xmp) if isinstance(xmp, bytes) else None,  # of a TIFF file, anything
         notes=tuple(notes),
     )
 
@@ -144,7 +148,7 @@ def _unit(values: np.ndarray) -> np.ndarray:
 def _upright(values: np.ndarray, content: bytes) -> np.ndarray:
     """[h, w, c] as the file's EXIF orientation wants it seen."""
     orientation = 1
-    with suppress(SyntaxError):  # of broken EXIF data: the picture stays as it lies
+    with images.exif_of_any_kind():
         orientation = Image.open(io.BytesIO(content)).getexif().get(ORIENTATION, 1)
     values = values.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else values
     values = values[::-1] if orientation in (3, 4, 7, 8) else values

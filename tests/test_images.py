@@ -156,6 +156,14 @@ def test_decode_keeps_a_picture_with_broken_metadata(kind, exif):
     assert images.decode(content, "x").shape == (4, 8, 3)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_decode_turns_a_picture_upright_beside_broken_metadata(kind):
+    unit = struct.pack("<HHI4s", 0x0128, 2, 4, b"cm")  # a number, by the standard
+    exif = b"Exif\0\0II*\0\x08\0\0\0\2\0" + struct.pack("<HHII", 0x0112, 3, 1, 6) + unit + bytes(4)
+    actual = images.decode(encode(Image.fromarray(COLORS), kind, exif=exif, lossless=True), "x")
+    np.testing.assert_array_equal(actual, COLORS.swapaxes(0, 1)[:, ::-1] / np.float32(255))
+
+
 def test_decode_turns_cmyk_into_rgb():
     inks = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # magenta and yellow make red
     actual = images.decode(encode(inks, "JPEG", quality=100), "x")

@@ -8,7 +8,7 @@ import zlib
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from styleinv import images, photo
 from styleinv.errors import InputError
@@ -293,6 +293,12 @@ def test_encode_png_keeps_what_a_tiff_says_of_the_picture_alone(read, mode, comp
     assert actual.info["xmp"] == XMP
 
 
+def test_read_ignores_an_xmp_packet_of_another_type(read):
+    about = TiffImagePlugin.ImageFileDirectory_v2()
+    about.tagtype[XMP_TAG], about[XMP_TAG], about[ORIENTATION] = TiffTags.ASCII, XMP.decode(), 1
+    assert read(save(Image.new("RGB", (8, 8)), "TIFF", tiffinfo=about)).xmp is None
+
+
 @pytest.mark.parametrize("dpi", [0, 5e9])
 def test_read_ignores_an_absurd_resolution(read, dpi):
     density = struct.pack(">IIB", *[min(round(dpi / 0.0254), 2**32 - 1)] * 2, 1)
@@ -305,6 +311,20 @@ def test_read_keeps_a_picture_with_broken_exif(read, bits, block):
     picture = read(png(noise(bits, 20, 30, 3), chunk(b"eXIf", block)))
     assert picture.image.shape == (20, 30, 3)
     assert photo.encode_png(picture.image, picture, bits)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_encode_png_writes_an_upright_picture_of_one_with_broken_exif(read, bits):
+    values = noise(bits, 20, 30, 3)
+    unit = struct.pack("<HHI4s", 0x0128, 2, 4, b"cm")  # a number, by the standard
+    block = b"II*\0\x08\0\0\0\2\0" + struct.pack("<HHII", ORIENTATION, 3, 1, 6) + unit + bytes(4)
+    xmp = b"XML:com.adobe.xmp\0\0\0\0\0" + XMP.replace(b"/>", b' tiff:Orientation="6"/>')
+    picture = read(png(values, chunk(b"eXIf", block), chunk(b"iTXt", xmp)))
+    assert picture.notes == ("its EXIF data is broken and not kept",)
+    actual = photo.encode_png(picture.image, picture, bits)
+    desired = values.swapaxes(0, 1)[:, ::-1]
+    np.testing.assert_array_equal(imagecodecs.png_decode(actual), desired)
+    assert ORIENTATION not in Image.open(io.BytesIO(actual)).getexif()
 
 
 def test_read_notes_frames(read):
