@@ -154,10 +154,10 @@ class VGG(nnx.Module):
 
 
 def pool(x: jax.Array, pooling: str) -> jax.Array:
-    """f32[h, w, c] -> f32[h // 2, w // 2, c]; an odd last row or column is dropped."""
+    """[h, w, c] -> [h // 2, w // 2, c] of the same dtype; an odd last row or column is dropped."""
     if pooling == "max":
         return _max_pool(x)
-    return sum(corners(x), jnp.zeros(())) / 4
+    return (sum(corners(x), jnp.zeros(())) / 4).astype(x.dtype)  # added up in float32
 
 
 def corners(x: Array) -> list[Array]:

@@ -131,6 +131,16 @@ def test_pool_equals_pytorch(pooling, shape):
 
 
 @pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_pool_keeps_the_dtype(pooling, dtype):
+    x = jnp.asarray(np.random.default_rng(0).standard_normal((4, 6, 3)), dtype)
+    actual = pool(x, pooling)
+    assert actual.dtype == x.dtype
+    desired = pool(x.astype(jnp.float32), pooling).astype(dtype)
+    np.testing.assert_array_equal(actual, desired)
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
 @pytest.mark.parametrize("shape", [(4, 6), (5, 7), (2, 3)])
 def test_pool_gradient_equals_pytorch_for_equal_pixels_too(pooling, shape):
     generator = np.random.default_rng(0)
