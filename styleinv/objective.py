@@ -181,7 +181,10 @@ MomentsTerm = StyleTerm | RegionsTerm  # of features, moments are all that they 
 @partial(jax.tree_util.register_dataclass, data_fields=("weight",), meta_fields=())
 @dataclass(frozen=True)
 class TotalVariationTerm:
-    """weight times the mean squared difference of neighboring pixels, both directions summed."""
+    """weight times the mean squared difference of neighboring pixels, both directions summed.
+
+    A direction in which no pixel has a neighbor adds nothing.
+    """
 
     weight: jax.Array
 
@@ -193,8 +196,8 @@ class TotalVariationTerm:
         return None if layers else self
 
     def __call__(self, image, features):
-        rows, columns = image[1:] - image[:-1], image[:, 1:] - image[:, :-1]
-        return {"": self.weight * ((rows**2).mean() + (columns**2).mean())}
+        both = image[1:] - image[:-1], image[:, 1:] - image[:, :-1]
+        return {"": self.weight * sum((x**2).sum() / max(1, x.size) for x in both)}
 
 
 def style_term(

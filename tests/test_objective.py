@@ -216,6 +216,15 @@ def test_total_variation_is_the_mean_squared_difference_of_neighbors():
     np.testing.assert_allclose(actual, desired, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("shape", "desired"), [((1, 3, 1), 5), ((3, 1, 1), 5), ((1, 1, 1), 0)])
+def test_total_variation_of_one_row_or_column_is_that_of_the_other_direction(shape, desired):
+    image = jnp.float32([0, 1, 4])[: np.prod(shape)].reshape(shape)
+    term = TotalVariationTerm(jnp.float32(1))
+    actual, gradient = jax.value_and_grad(lambda x: term(x, {})[""])(image)
+    assert actual == desired
+    assert jnp.isfinite(gradient).all()
+
+
 def test_objective_gradient_equals_pytorch_in_double_precision(default_weights, network, painting):
     layers = layer_names()[:9]  # up to relu4_1: all that is different, in half the time to compile
     target, image = painting(1, 32, 48), painting(5, 32, 48)
