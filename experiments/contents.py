@@ -189,7 +189,7 @@ def own_sources(
     return {
         name: source
         if source.given and not config.style.debias
-        else source._replace(own=f"styles/{content.photo}_{name}.safetensors", recolor=recolor)
+        else source._replace(own=f"styles/{content.photo}/{name}.safetensors", recolor=recolor)
         for name, source in sources.items()
     }
 

@@ -270,7 +270,28 @@ def test_transfer_measures_a_style_in_a_photos_colors_once_for_every_alpha(run):
         "a_alpha0.1.png",
         "a_alpha1.png",
     ]
-    assert [path.name for path in (folder / "styles").iterdir()] == ["a_all.safetensors"]
+    assert list((folder / "styles").rglob("*.*")) == [folder / "styles" / "a" / "all.safetensors"]
+
+
+def test_transfer_gives_no_photo_the_style_in_the_colors_of_another(run, tmp_path, halves):
+    """Whose name and region are spelled together as its own are."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    lines = ["file_name,mask_night_sky,mask_sky"]
+    for name, letter, masks in (("city", "a", "left.png,"), ("city_night", "c", ",left.png")):
+        Image.open(tmp_path / "pictures" / f"{letter}.png").save(photos / f"{name}.png")
+        lines.append(f"{name}.png,{masks}")
+    Image.open(halves / "left.png").save(photos / "left.png")
+    (photos / "metadata.csv").write_text("\n".join(lines))
+    style = "--config.style=night_sky={pictures}/b.png,sky={pictures}/b.png"
+    words = ("--config.content.original_colors=match", "--config.steps=1")
+    folder = run("--config.content={tmp}/photos", style, *words)
+    own = sorted(folder.glob("styles/*/*"))
+    assert [str(path.relative_to(folder / "styles")) for path in own] == [
+        "city/night_sky.safetensors",
+        "city_night/sky.safetensors",
+    ]
+    assert own[0].read_bytes() != own[1].read_bytes()
 
 
 def test_transfer_keeps_profile_alpha_and_depth(run, pictures):
