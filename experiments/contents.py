@@ -116,10 +116,11 @@ def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Sourc
             f"write --config.style={missing[0]}=FILE, or give the style's picture such a mask"
         )
     given = [str(source.given) for source in sources.values() if source.given]
-    if config.content.original_colors == "match" and given:
+    kept = config.content.original_colors
+    if kept != "no" and given:
         raise InputError(
-            f"config.content.original_colors (=match) needs the style's pictures, and {given[0]} "
-            "holds none; choose luminance"
+            f"config.content.original_colors (={kept}) needs the style's pictures, and {given[0]} "
+            "holds none; give them, or the style.png that was learned from them"
         )
     for content in contents[:: len(config.alpha)]:  # each photograph once
         shape = content.checked.height, content.checked.width
@@ -176,10 +177,7 @@ def put_back(
 def own_sources(
     config: Config, sources: Mapping[str, Source], content: Content, taken: "Photo"
 ) -> dict[str, Source]:
-    """The sources as this photograph has its own: in its colors, or as a filter would change it.
-
-    A style file that is given stays as it is; a change file does not.
-    """
+    """The sources as this photograph has its own: in its colors, or as a filter would change it."""
     from styleinv import colors
 
     kind, recolor = config.content.original_colors, None
@@ -187,9 +185,7 @@ def own_sources(
         change = {"luminance": colors.match_luminance, "match": colors.match_colors}[kind]
         recolor = partial(change, photo=view(taken.image, config.resolution))
     return {
-        name: source
-        if source.given and not config.style.debias
-        else source._replace(own=f"styles/{content.photo}/{name}.safetensors", recolor=recolor)
+        name: source._replace(own=f"styles/{content.photo}/{name}.safetensors", recolor=recolor)
         for name, source in sources.items()
     }
 

@@ -25,6 +25,7 @@ BASE = (
     "--config.steps=1",
 )
 CONTENT, STYLE = "--config.content={tmp}/pictures/a.png", "--config.style={tmp}/pictures/b.png"
+COLORS = "--config.content.original_colors"
 MASK = "--config.content.masks=sky={tmp}/sky.png"
 TABLE = {
     "no content": (
@@ -87,10 +88,14 @@ TABLE = {
         ],
         r"vanishes at relu3_1: .* less than one is in the region; \d+x\d+ pixels would do, or sh",
     ),
-    "match without pictures": (
-        [CONTENT, "--config.style={tmp}/s.safetensors", "--config.content.original_colors=match"],
-        r"original_colors \(=match\) needs the style's pictures, and \S*s\.safetensors holds none",
-    ),
+    **{
+        f"{kind} without pictures": (
+            [CONTENT, "--config.style={tmp}/s.safetensors", f"{COLORS}={kind}"],
+            rf"original_colors \(={kind}\) needs the style's pictures, and \S*s\.safetensors holds "
+            r"none; give them, or the style\.png",
+        )
+        for kind in ("match", "luminance")
+    },
     "style file beside a picture": (
         [CONTENT, "--config.style={tmp}/s.safetensors,{tmp}/pictures/b.png"],
         r"has a style file beside others; write NAME=FILE to give each region its own",
