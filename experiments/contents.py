@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from experiments import targets
-from experiments.inputs import refuse_narrow, warn_of_covering, warn_of_small
+from experiments.inputs import ShapeAt, refuse_narrow, seen_shape, warn_of_covering, warn_of_small
 from experiments.problem import refuse_vanishing
 from experiments.targets import Source
 from styleinv.config import Config
@@ -55,7 +55,8 @@ def find_contents(config: Config) -> list[Content]:
 
     items = targets.with_masks(dataset.find(config.content.path), "content", config.content.masks)
     checked = dataset.check(items)
-    refuse_narrow(config, items, checked)
+    for shape_at in _shapes_at(config):
+        refuse_narrow(config, items, checked, shape_at)
     warn_of_small(config, items, checked)
     contents: list[Content] = []
     names: list[str] = []
@@ -125,8 +126,14 @@ def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Sourc
     for content in contents[:: len(config.alpha)]:  # each photograph once
         shape = content.checked.height, content.checked.width
         styled = {k: mask for k, mask in region_masks(content, shape).items() if k in sources}
-        refuse_vanishing(config, styled, partial(view_shape, *shape), str(content.item.path))
+        for shape_at in _shapes_at(config):
+            refuse_vanishing(config, styled, partial(shape_at, *shape), str(content.item.path))
     return sources
+
+
+def _shapes_at(config: Config) -> list[ShapeAt]:
+    """How photographs are seen: as they are restyled and, by style.debias, as styles are."""
+    return [view_shape, partial(seen_shape, config)] if config.style.debias else [view_shape]
 
 
 def view(image: "np.ndarray", resolution: int) -> "np.ndarray":

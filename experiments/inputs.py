@@ -5,7 +5,7 @@ Shared by the experiments. The libraries are imported inside, so that `--help` s
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from styleinv.vgg import VGG
 
 LOG = logging.getLogger("styleinv")
+ShapeAt = Callable[[int, int, int], tuple[int, int]]  # height, width, resolution -> (h, w)
 _COVERING = 0.95  # share of a picture above which its mask is taken for an inverted one
 
 
@@ -35,7 +36,7 @@ def check_items(config: Config, items: Sequence["Item"], region: str) -> list["C
     from styleinv import dataset
 
     checked = dataset.check(items, region, partial(_refuse_vanishing, config))
-    refuse_narrow(config, items, checked, config.style.scale)
+    refuse_narrow(config, items, checked)
     return checked
 
 
@@ -47,27 +48,30 @@ def _refuse_vanishing(config: Config, mask: "np.ndarray", item: "Item") -> None:
     height, width = mask.shape
     names = vgg.layer_names(config.network.name)
     for stage in stages_of(config):
-        shape = images.frame(height, width, seen_at(config, stage.resolution))
+        shape = seen_shape(config, height, width, stage.resolution)
         seen, layers = images.resize(mask, *shape), style_layers(config)
         layer_masks(seen, layers, item.name, config.style.propagation, names)
 
 
 def refuse_narrow(
-    config: Config, items: Sequence["Item"], checked: Sequence["Checked"], scale: float = 1.0
+    config: Config,
+    items: Sequence["Item"],
+    checked: Sequence["Checked"],
+    shape_at: ShapeAt | None = None,
 ) -> None:
     """Raises an InputError for pictures of which the deepest layer would see nothing.
 
     Args:
-        scale: of the size at which the pictures are seen.
+        shape_at: how the pictures are seen; by default as those of a style are.
     """
-    from styleinv import images, vgg
+    from styleinv import vgg
 
+    shape_at = shape_at or partial(seen_shape, config)
     coarsest, deepest = stages_of(config)[0].resolution, network_layers(config)[-1]
     narrow = [
         item.name
         for item, one in zip(items, checked, strict=True)
-        if min(images.frame(one.height, one.width, round(scale * coarsest)))
-        < vgg.layer_stride(deepest)
+        if min(shape_at(one.height, one.width, coarsest)) < vgg.layer_stride(deepest)
     ]
     if narrow:
         raise InputError(
@@ -251,3 +255,10 @@ def stages_of(config: Config) -> list["Stage"]:
 def seen_at(config: Config, resolution: int) -> int:
     """The resolution at which a style is seen while the image has another."""
     return round(config.style.scale * resolution)
+
+
+def seen_shape(config: Config, height: int, width: int, resolution: int) -> tuple[int, int]:
+    """(h, w) at which a picture of a style is seen while the image has a resolution."""
+    from styleinv import images
+
+    return images.frame(height, width, seen_at(config, resolution))

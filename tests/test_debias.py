@@ -174,6 +174,21 @@ WRONG = {
         ["--config.dataset={0}/masked", "--config.dataset.region=sky"],
         r"sky\.png is 96x96 pixels and \S*masked/photo\.png 96x80; make them equal",
     ),
+    "photo narrow at the style's scale": (
+        "learn_style",
+        ["--config.content={0}/long/photo.png", "--config.style.scale=0.5"],
+        r"1 of 1 images are too narrow for relu2_1 at 32 px, the first stage \(photo\.png\); crop",
+    ),
+    "a region of the photo that vanishes at the style's scale": (
+        "transfer",
+        [
+            "--config.content={0}/masked/a.png",
+            "--config.content.masks=sky={0}/dot.png",
+            "--config.dataset=sky={0}/change.safetensors",
+            "--config.style.scale=0.5",
+        ],
+        r"sky vanishes at relu2_1: of its positions at 16x16 pixels, less than one is in the",
+    ),
     "no photo": ("learn_style", [], r"needs photographs that take the place of the originals"),
     "colors kept twice": (
         "transfer",
@@ -196,8 +211,12 @@ WRONG = {
 
 @pytest.fixture
 def odd_originals(pairs):
-    """Folders of a.png, whose original is missing, or narrow, or of another size than its mask."""
-    for name, shape in {"missing": (), "narrow": (500, 1), "masked": (80, 96)}.items():
+    """Folders of a.png, whose original is missing, narrow, long, or not as large as its mask."""
+    dot = np.zeros((96, 96), np.uint8)
+    dot[:8, :8] = 255
+    Image.fromarray(dot).save(pairs / "dot.png")
+    shapes = {"missing": (), "narrow": (500, 1), "long": (8, 1600), "masked": (80, 96)}
+    for name, shape in shapes.items():
         folder = pairs / name
         folder.mkdir(exist_ok=True)
         for file, size in {"a": (96, 96), "sky": (96, 96), "photo": shape}.items():

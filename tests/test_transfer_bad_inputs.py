@@ -37,6 +37,10 @@ TABLE = {
         ["--config.content={tmp}/text.png", STYLE],
         r"text\.png is not a readable",
     ),
+    "content narrow": (
+        ["--config.content={tmp}/long.png", STYLE],
+        r"1 of 1 images are too narrow for relu3_1 at 32 px, the first stage \(long\.png\)",
+    ),
     "style missing": ([CONTENT, "--config.style=none.jpg"], r"none\.jpg does not exist"),
     "two seeds": (
         [CONTENT, STYLE, "--config.seeds=0,1"],
@@ -110,6 +114,7 @@ def attempt(restyle, capsys, tmp_path, pictures):
         mask = np.zeros((48, size), np.uint8)
         mask[:box, :box] = 255
         Image.fromarray(mask).save(tmp_path / f"{name}.png")
+    Image.new("RGB", (2000, 20)).save(tmp_path / "long.png")
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "s.safetensors").write_bytes(b"")
 
