@@ -76,13 +76,14 @@ def choose_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Sour
             what none of these masks covers, whatever other masks there are.
 
     Raises:
-        InputError: if nothing is there, or what belongs to what is not clear.
+        InputError: if nothing is there, or pictures that are for no region, or what belongs to
+            what is not clear.
     """
     from styleinv import dataset, masks
 
     items, files = read_path(config, *regions)
     labels = {item.region for item in items} | set(files)
-    if idle := sorted(labels - {"", "all", *regions}):
+    if idle := sorted(labels - {"", *regions}):
         raise InputError(
             f"there is a style for the region {idle[0]}, but no such region; "
             f"regions are {', '.join(regions)}"
@@ -93,7 +94,7 @@ def choose_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Sour
             item._replace(masks={k: v for k, v in item.masks.items() if k in named} or item.masks)
             for item in items
         ]
-    found = {}
+    found, taken = {}, set()
     for name, region in regions.items():
         own = "style.safetensors" if len(regions) == 1 else f"style_{name}.safetensors"
         if name in files:
@@ -103,8 +104,14 @@ def choose_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Sour
         general = [item for item in items if not item.region]
         masked = any(item.masks for item in general)
         chosen = labeled or (general if masked or len(regions) == 1 else [])
-        if chosen or len(regions) == 1:
+        if chosen:
             found[name] = Source(region, dataset.shares(chosen), (), None, own)
+            taken.add(chosen[0].region)
+    left = [item for item in items if item.region not in taken]
+    if left and found.keys() >= set(regions) - {masks.REST}:
+        raise InputError(
+            f"{left[0].path} is for no region; regions are {', '.join(regions)}: write NAME=FILE"
+        )
     return found
 
 
@@ -113,15 +120,17 @@ def read_path(config: Config, *names: str) -> tuple[list["Item"], dict[str, Path
     from styleinv import dataset, masks
 
     path = config.dataset.path
-    unsaid = names[0] if len(names) == 1 else masks.ALL
-    items, files = [], {}
+    unsaid = names[0] if len(names) == 1 else ""
+    items, given = [], []
     for part in dataset.parts(path):
         label, file = masks.split_name(part)
         if file.endswith(".safetensors"):
-            files[label or unsaid] = Path(file)
+            given.append((label or unsaid, Path(file)))
         else:
             items += dataset.find(part)
-    if unsaid in files and (items or len(files) > 1):
+    files = dict(given)
+    beside = unsaid in files and (items or len(files) > 1)
+    if beside or len(files) < len(given) or any(item.region in files for item in items):
         raise InputError(
             f"config.dataset.path (={path}) has a style file beside others; "
             "write NAME=FILE to give each region its own"
@@ -134,6 +143,11 @@ def read_path(config: Config, *names: str) -> tuple[list["Item"], dict[str, Path
                     f"config.dataset.{field} is for pictures, and {path} holds none; {hint}"
                 )
         return [], files
+    if config.dataset.size and len({item.region for item in items}) > 1:
+        raise InputError(
+            f"config.dataset.size draws from all pictures together, and {path} has some for one "
+            "region alone; make it 0"
+        )
     items = with_masks(items, "dataset", config.dataset.masks)
     if config.dataset.originals:
         items = dataset.with_originals(items, config.dataset.originals)

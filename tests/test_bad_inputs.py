@@ -186,6 +186,16 @@ DATASET = {
         {},
         r"4 of 4 images cannot be used: \S*a\.png has no mask_masks; add a column mask_mas",
     ),
+    "picture beside the region's own": (
+        ["--config.dataset.region=sky", "--config.dataset=sky={tmp}/pictures/b.png,{tmp}/pictures"],
+        {},
+        r"pictures/a\.png is for no region; regions are sky: write NAME=FILE",
+    ),
+    "picture for all of one region": (
+        ["--config.dataset.path=all={tmp}/pictures/a.png", "--config.dataset.region=sky"],
+        {},
+        r"there is a style for the region all, but no such region; regions are sky",
+    ),
     "region without masks": (
         ["--config.dataset.region=mask"],
         {},

@@ -10,6 +10,7 @@ import safetensors
 from PIL import Image, ImageOps
 from safetensors.numpy import load_file
 
+from experiments import cli, targets
 from styleinv import images
 from styleinv.images import resize
 
@@ -103,6 +104,14 @@ def test_regions_are_measured_as_each_would_be_alone_and_the_rest_as_what_is_lef
     for name, desired in alone.items():
         np.testing.assert_allclose(together[name], desired, rtol=1e-5)
     assert np.abs(two["32/pixels/mean"] - three["32/pixels/mean"]).max() > 1e-3
+
+
+def test_pictures_without_a_label_are_of_every_region_without_its_own(masked):
+    words = (*SMALL, f"--config.dataset=left={masked}/a.png,{masked}")
+    regions = {name: name for name in ("left", "right", "rest")}
+    sources = targets.choose_sources(cli.parse("learn_style", words).config, regions)
+    actual = {name: "".join(item.name[0] for item in own.items) for name, own in sources.items()}
+    assert actual == {"left": "a", "right": "abcd", "rest": "abcd"}
 
 
 def test_real_images_of_sky_and_rest_are_told_apart(run):

@@ -72,6 +72,23 @@ TABLE = {
         [CONTENT, "--config.style=sea={tmp}/pictures/b.png"],
         r"there is a style for the region sea, but no such region; regions are all",
     ),
+    "style for all regions": (
+        [CONTENT, MASK, "--config.style=sky={tmp}/pictures/b.png,all={tmp}/pictures/c.png"],
+        r"there is a style for the region all, but no such region; regions are sky, rest",
+    ),
+    "style beside the only region's that has one": (
+        [CONTENT, MASK, "--config.style=sky={tmp}/pictures/b.png,{tmp}/pictures/c.png"],
+        r"pictures/c\.png is for no region; regions are sky, rest: write NAME=FILE",
+    ),
+    "pictures drawn of two regions together": (
+        [
+            CONTENT,
+            MASK,
+            "--config.style=sky={tmp}/pictures/c.png,rest={tmp}/pictures/d.png",
+            "--config.dataset.size=1",
+        ],
+        r"config\.dataset\.size draws from all pictures together, and .* region alone; make it 0",
+    ),
     "masks of a folder": (
         ["--config.content={tmp}/pictures", STYLE, MASK],
         r"config\.content\.masks are for one picture, and there are 4; put a metadata\.csv beside",
@@ -102,6 +119,14 @@ TABLE = {
     },
     "style file beside a picture": (
         [CONTENT, "--config.style={tmp}/s.safetensors,{tmp}/pictures/b.png"],
+        r"has a style file beside others; write NAME=FILE to give each region its own",
+    ),
+    "style file beside the region's picture": (
+        [CONTENT, MASK, "--config.style=sky={tmp}/s.safetensors,sky={tmp}/pictures/b.png"],
+        r"has a style file beside others; write NAME=FILE to give each region its own",
+    ),
+    "two style files": (
+        [CONTENT, "--config.style={tmp}/t.safetensors,{tmp}/s.safetensors"],
         r"has a style file beside others; write NAME=FILE to give each region its own",
     ),
 }
