@@ -71,10 +71,18 @@ def find_contents(config: Config) -> list[Content]:
         photo = next(n for n in chain([stem], (f"{stem}-{i}" for i in count(2))) if n not in names)
         names.append(photo)
         for alpha in config.alpha:
-            name = f"{photo}_alpha{alpha:g}" if len(config.alpha) > 1 else photo
+            name = photo + _of_alpha(config.alpha, alpha)
             contents.append(Content(item, one, photo, name, tuple(regions), alpha))
     warn_of_covering(covered)
     return contents
+
+
+def _of_alpha(alphas: Sequence[float], alpha: float) -> str:
+    """What a name ends with: six digits of alpha, or all of them where six are another's too."""
+    if len(alphas) == 1:
+        return ""
+    short = [f"{each:g}" for each in alphas]
+    return f"_alpha{alpha:g}" if short.count(f"{alpha:g}") == 1 else f"_alpha{alpha!r}"
 
 
 def refuse_others(folder: Path, contents: Sequence[Content]) -> None:
