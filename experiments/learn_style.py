@@ -52,11 +52,27 @@ def execute(request: cli.Request) -> int:
 
 def check(config: Config) -> None:
     """Raises an InputError for what learn_style has no use for."""
-    photo = config.content.path and not config.style.debias
-    if photo or config.start.image == "content":
+    content, start = config.content, config.start.image
+    of_transfers = {
+        "path": content.path and not config.style.debias,
+        "masks": content.masks,
+        "original_colors": content.original_colors != "no",
+        "bits": content.bits,
+    }
+    if given := [name for name, value in of_transfers.items() if value]:
         raise InputError(
-            "config.content is for `python -m experiments.transfer`; learn_style has no photo, "
-            "but where config.style.debias is set"
+            f"config.content.{given[0]} is for `python -m experiments.transfer`; learn_style has "
+            "photos only for config.style.debias, and takes them as they are; leave it out"
+        )
+    if start == "content":
+        raise InputError(
+            "config.start.image (=content) is for a transfer, which starts from its photo; "
+            "choose noise, or a picture"
+        )
+    if start != "noise" and len(config.seeds) > 1:
+        raise InputError(
+            f"config.seeds has {len(config.seeds)} seeds of noise, and config.start.image "
+            f"(={start}) is none: all would be the same; give one seed"
         )
     if config.style.debias and config.dataset.region != ("all",):
         raise InputError("config.style.debias is for whole pictures here; set dataset.region=all")

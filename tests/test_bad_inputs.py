@@ -348,6 +348,26 @@ CONFIG = {
         ["--config.network.split=true", "--config.network.convolution=winograd"],
         r"config\.network\.split takes direct convolutions",
     ),
+    "a photo": (
+        ["--config.content={tmp}/pictures/a.png"],
+        r"config\.content\.path is for `python -m experiments\.transfer`; .*; leave it out",
+    ),
+    "a start at no photo": (
+        ["--config.start.image=content"],
+        r"start\.image \(=content\) is for a transfer, which starts from its photo; choose noise",
+    ),
+    "masks of no photo": (
+        ["--config.content.masks=sky={tmp}/pictures/a.png"],
+        r"config\.content\.masks is for `python -m experiments\.transfer`",
+    ),
+    "colors of no photo": (
+        ["--config.content.original_colors=luminance"],
+        r"config\.content\.original_colors is for `python -m experiments\.transfer`",
+    ),
+    "seeds without noise": (
+        ["--config.start.image={tmp}/pictures/a.png", "--config.seeds=0,1,2"],
+        r"config\.seeds has 3 seeds of noise, and .*a\.png\) is none: .*; give one seed",
+    ),
     "negative seed": (["--config.seeds=-1"], r"config\.seeds \(=-1\) must be 0 or more"),
     "never a checkpoint": (
         ["--config.checkpoint_every=0"],

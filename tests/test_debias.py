@@ -196,6 +196,11 @@ WRONG = {
         r"already keeps what the filter keeps .* set config\.content\.original_colors=no",
     ),
     "inside": ("transfer", ["--config.style.propagation=inside"], r"choose soft or any"),
+    "masks that nobody looks at": (
+        "learn_style",
+        ["--config.content={0}/held/03.png", "--config.content.masks=sky={0}/masked/sky.png"],
+        r"config\.content\.masks is for `python -m experiments\.transfer`",
+    ),
     "regions": (
         "learn_style",
         ["--config.content={0}/held", "--config.dataset.region=sky"],
