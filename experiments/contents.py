@@ -53,7 +53,13 @@ def find_contents(config: Config) -> list[Content]:
     """
     from styleinv import dataset, masks
 
-    items = targets.with_masks(dataset.find(config.content.path), "content", config.content.masks)
+    items = dataset.find(config.content.path)
+    if labels := [item.region for item in items if item.region]:
+        raise InputError(
+            f"config.content.path (={config.content.path}) has a photo for the region {labels[0]}; "
+            "leave the name out: config.content.masks say where regions are"
+        )
+    items = targets.with_masks(items, "content", config.content.masks)
     checked = dataset.check(items)
     for shape_at in _shapes_at(config):
         refuse_narrow(config, items, checked, shape_at)

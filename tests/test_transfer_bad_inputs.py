@@ -37,6 +37,10 @@ TABLE = {
         ["--config.content={tmp}/text.png", STYLE],
         r"text\.png is not a readable",
     ),
+    "content of a region": (
+        ["--config.content=sky={tmp}/pictures/a.png", STYLE],
+        r"content\.path \(=sky=\S*a\.png\) has a photo for the region sky; leave the name out",
+    ),
     "content narrow": (
         ["--config.content={tmp}/long.png", STYLE],
         r"1 of 1 images are too narrow for relu3_1 at 32 px, the first stage \(long\.png\)",
