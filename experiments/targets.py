@@ -3,6 +3,7 @@
 Shared by the experiments. The libraries are imported inside, so that `--help` stays quick.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from styleinv.style import Style
     from styleinv.style_file import Origin
     from styleinv.vgg import VGG
+
+LOG = logging.getLogger("styleinv")
 
 
 class Source(NamedTuple):
@@ -55,6 +58,8 @@ def find_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source
         InputError: for whatever of it cannot be used.
     """
     found = choose_sources(config, regions)
+    if config.dataset.originals and not config.style.debias:
+        LOG.warning("config.dataset.originals are for config.style.debias; without it none is used")
     for name, source in found.items():
         items, region = source.items, source.region
         if not items:

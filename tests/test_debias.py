@@ -97,6 +97,16 @@ def test_debiased_transfer_is_nearer_to_what_the_filter_makes(restyle, network, 
     assert means["true"] < 0.5 * means["original"]
 
 
+@pytest.mark.parametrize("debias", [True, False])
+def test_originals_that_nobody_uses_are_told_of(restyle, pairs, tmp_path, caplog, debias):
+    words = ["--config=transfer", *RANDOM, f"--config.content={pairs}/held/03.png"]
+    words += [f"--config.dataset={pairs}/learn/01.png", f"--config.style.debias={debias}"]
+    words += [f"--config.dataset.originals={pairs}/learn/originals"]
+    assert restyle([*words, "--config.steps=1", f"--workdir={tmp_path / 'run'}"]) == 0
+    told = "config.dataset.originals are for config.style.debias; without it none is used"
+    assert caplog.messages.count(told) == (not debias)
+
+
 def test_a_change_file_takes_the_place_of_the_pairs(restyle, pairs, tmp_path):
     words = ["--config=transfer", *RANDOM, "--config.style.debias=true"]
     words += [f"--config.content={pairs}/held"]
