@@ -16,7 +16,7 @@ import numpy as np
 from styleinv import tensor_file
 from styleinv.errors import InputError
 from styleinv.style import Moments, Spread, Style, unknown
-from styleinv.vgg import layer_channels
+from styleinv.vgg import PIXELS, layer_channels
 
 _LISTED = 10_000  # images that a header names
 
@@ -148,10 +148,20 @@ def select(
     """The styles at the resolutions and layers asked for.
 
     Raises:
-        InputError: if the file was made with anything else than asked for; names both.
+        InputError: if the file was made with anything else than asked for, or knows nothing of
+            all the layers asked for at some resolution; names both.
     """
     there = {resolution: style.layers for resolution, style in styles.items()}
     refuse_unlike(path, origin, wanted=wanted, there=there, layers=layers, resolutions=resolutions)
+    asked = [layer for layer in layers if layer != PIXELS]
+    for resolution in resolutions:
+        moments = styles[resolution].moments
+        known = [layer for layer in moments if layer != PIXELS and moments[layer].weight]
+        if not set(asked) & set(known):
+            raise InputError(
+                f"{path} knows the layers {', '.join(known) or 'none'} at {resolution} px, and "
+                f"this run needs one of {', '.join(asked)}; choose config.style.layers among them"
+            )
     return {
         resolution: Style(resolution, {k: styles[resolution].moments[k] for k in layers})
         for resolution in resolutions

@@ -10,7 +10,7 @@ import safetensors.numpy
 
 from styleinv import style_file
 from styleinv.errors import InputError
-from styleinv.style import Moments, Spread, Style
+from styleinv.style import Moments, Spread, Style, unknown
 from styleinv.style_file import Origin
 
 CHANNELS = {"pixels": 3, "relu1_1": 64, "relu2_1": 128}
@@ -232,6 +232,16 @@ def test_select_refuses_other_layers(saved):
     message = r"has the layers pixels, relu1_1, relu2_1, and this run needs relu3_1; choose config"
     with pytest.raises(InputError, match=message):
         select(saved, layers=("relu1_1", "relu3_1", "relu4_1"))
+
+
+def test_select_refuses_a_file_that_knows_none_of_the_layers(saved):
+    styles, origin = style_file.load(saved)
+    styles[32].moments["relu2_1"] = unknown(128)
+    style_file.save(saved, styles, origin)
+    assert select(saved).keys() == {16, 32}
+    message = r"knows the layers relu1_1 at 32 px, and this run needs one of relu2_1; choose config"
+    with pytest.raises(InputError, match=message):
+        select(saved, layers=("pixels", "relu2_1"))
 
 
 def test_select_refuses_other_resolutions(saved):
