@@ -91,23 +91,6 @@ def _of_alpha(alphas: Sequence[float], alpha: float) -> str:
     return f"_alpha{alpha:g}" if short.count(f"{alpha:g}") == 1 else f"_alpha{alpha!r}"
 
 
-def refuse_others(folder: Path, contents: Sequence[Content]) -> None:
-    """Raises an InputError if a folder holds a run of other photographs: it counts them."""
-    from styleinv.journal import read_json
-
-    path, now = folder / "run.json", listed(contents)
-    if path.is_file() and read_json(path).get("contents", now) != now:
-        raise InputError(f"{path} is of other photographs than there are now; name a new --workdir")
-
-
-def listed(contents: Sequence[Content]) -> list[Mapping[str, str | float]]:
-    """What run.json says of the photographs, in their order."""
-    from styleinv import style_file
-
-    pairs = ({"name": each.name, "sha256": each.checked.digest} for each in contents)
-    return list(style_file.listed(pairs))
-
-
 def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Source]:
     """{region: source} for the regions of all contents; the rest may be without.
 

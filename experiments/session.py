@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments import cli, debias, targets
-from experiments.contents import Content, listed, refuse_others
+from experiments.contents import Content
 from experiments.inputs import check_start, load_network, refuse_large
 from experiments.problem import Styles
+from experiments.sittings import listed, refuse_more, refuse_others
 from experiments.targets import Source
 from experiments.validate import validate
 from styleinv.config import Config
@@ -130,15 +131,17 @@ def execute(
     patience = PATIENCE if stop else 0
     lock.refuse_held(folder, patience)
     if record.finished(folder) and (folder / "report.html").is_file():
+        refuse_more(config, folder)
         return _already(folder)
     if config.tensorboard:
         tensorboard.require()
     found = experiment.find(config)
-    refuse_others(folder, found.contents)
+    check_start(config)
+    inputs = listed(config, found.contents, list(found.sources.values()))
+    refuse_others(folder, inputs)
     if record.finished(folder):  # killed before its very last file
         with lock.hold(folder, patience), say_kept(request, folder):
             return _finish(experiment, folder, found)
-    check_start(config)
     refuse_large(config)
     if not config.network.rematerialize:
         memory.keep_freed()
@@ -153,7 +156,7 @@ def execute(
     if config.network.split and step is None:
         step = rows.Rows(jax.local_devices()).step
     info = {"experiment": experiment.name, "config": request.name, "command": request.command}
-    info |= {"weights": weights, "contents": listed(found.contents)} | environment()
+    info |= {"weights": weights, **inputs} | environment()
     with (
         nullcontext(stop) if stop else interruptible() as stop,
         lock.hold(folder, patience, stop),

@@ -156,6 +156,7 @@ SHARED = (
     "optimize",
     "apart",
     "contents",
+    "sittings",
     "session",
 )
 PARTS = {"sweep": "sweeps", "verify": "questions"}

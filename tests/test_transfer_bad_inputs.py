@@ -165,6 +165,20 @@ def test_a_bad_input_is_answered_in_one_line(attempt, tmp_path, words, message):
     assert not (tmp_path / "run").exists()
 
 
+def stop_at(number, attempt, words, monkeypatch):
+    """Runs, and interrupts at a step."""
+    step = Record.step
+
+    def disturbed(self, count, line):
+        step(self, count, line)
+        if count == number:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Record, "step", disturbed)
+        assert attempt(words)[0] == 130
+
+
 def test_a_run_goes_on_with_the_photographs_it_began_with(attempt, tmp_path, monkeypatch):
     """Its checkpoint counts them: with one more before it, another would go on in its place."""
     photos, run = tmp_path / "photos", tmp_path / "run"
@@ -172,16 +186,7 @@ def test_a_run_goes_on_with_the_photographs_it_began_with(attempt, tmp_path, mon
     for name in "bc":
         shutil.copy(tmp_path / "pictures" / f"{name}.png", photos)
     words = ["--config.content={tmp}/photos", STYLE, "--config.steps=3"]
-    step = Record.step
-
-    def disturbed(self, number, line):
-        step(self, number, line)
-        if number == 5:  # in the second picture
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(Record, "step", disturbed)
-    assert attempt(words)[0] == 130
-    monkeypatch.setattr(Record, "step", step)
+    stop_at(5, attempt, words, monkeypatch)  # in the second picture
 
     def everything():
         return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
@@ -198,6 +203,28 @@ def test_a_run_goes_on_with_the_photographs_it_began_with(attempt, tmp_path, mon
     told = json.loads((run / "run.json").read_text())
     assert [each["name"] for each in told.pop("contents")] == ["b", "c"]
     (run / "run.json").write_text(json.dumps(told))  # as of a run that began without the list
+    assert attempt(words)[0] == 0
+    shutil.copy(tmp_path / "pictures" / "a.png", photos)
+    status, err = attempt(words)
+    assert status == 2
+    assert "run holds 2 pictures, finished, and there are photographs for 3 now; name a new" in err
+
+
+@pytest.mark.parametrize("name", ["sky", "start"])
+def test_a_run_goes_on_with_the_masks_and_the_start_it_began_with(
+    attempt, tmp_path, monkeypatch, name
+):
+    Image.new("RGB", (64, 48), "gray").save(tmp_path / "start.png")
+    more = ["--config.start.image={tmp}/start.png", "--config.steps=3"]
+    words = [CONTENT, MASK, "--config.style=sky={tmp}/pictures/b.png", *more]
+    stop_at(2, attempt, words, monkeypatch)
+    path = tmp_path / f"{name}.png"
+    before = path.read_bytes()
+    Image.new("RGB", (64, 48), "white").save(path)
+    status, err = attempt(words)
+    assert status == 2
+    assert re.search(rf"{name}\.png is not what it was when \S*run\.json was begun", err)
+    path.write_bytes(before)
     assert attempt(words)[0] == 0
 
 
