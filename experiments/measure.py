@@ -125,7 +125,7 @@ def find_table(config: Config) -> "Table | None":
     layout = tables.layout_of(path)
     if not layout:
         return None
-    if config.dataset.region != ("all",) or config.dataset.weights:
+    if config.dataset.region != ("all",) or config.dataset.masks or config.dataset.weights:
         raise InputError(f"{path} has no masks, and its weights are its own column")
     return tables.find(path, layout)
 
@@ -136,8 +136,9 @@ def find(config: Config, table: "Table | None" = None) -> dict[str, Source]:
     Raises:
         InputError: for what cannot be measured in one pass.
     """
-    if config.style.debias:
-        raise InputError("config.style.debias is for learn_style and transfer; measure has none")
+    if config.style.debias or config.dataset.originals:
+        name = "style.debias" if config.style.debias else "dataset.originals"
+        raise InputError(f"config.{name} is for learn_style and transfer; leave it out")
     if table:
         from styleinv import dataset
 
@@ -150,10 +151,7 @@ def find(config: Config, table: "Table | None" = None) -> dict[str, Source]:
         raise InputError(f"{given[0]} is measured already; give measure a folder of pictures")
     missing = [region for region in regions if region not in sources]
     if missing:
-        raise InputError(
-            f"there are no pictures of the region {missing[0]}; add a column mask_{missing[0]} to "
-            "the manifest"
-        )
+        raise InputError(f"there are no pictures of the region {missing[0]}: none has a mask")
     first, *others = sources.values()
     if any(other.items != first.items for other in others):
         raise InputError("the regions are of different pictures; measure one after the other")

@@ -17,7 +17,7 @@ import numpy as np
 
 from styleinv import checkpoints, files, images
 from styleinv.checkpoints import Checkpoint, Checkpoints
-from styleinv.errors import DiskError, InputError
+from styleinv.errors import DiskError, InputError, reading
 from styleinv.journal import flatten, read_json
 from styleinv.synthesize import Position
 from styleinv.tensorboard import Events
@@ -41,15 +41,13 @@ def finished(folder: Path) -> bool:
 
 def belongs(folder: Path, experiment: str, config: Mapping[str, Any]) -> None:
     """Raises an InputError unless the folder is free or holds a run of this very config."""
-    try:
+    with reading(f"--workdir (={folder})"):
         if not folder.exists() or (folder.is_dir() and files.is_free(folder)):
             return
-    except OSError as error:
-        raise InputError(f"--workdir (={folder}) cannot be read: {error.strerror}") from None
-    if not folder.is_dir():
-        raise InputError(f"--workdir (={folder}) is a file; name a folder")
-    if not (folder / "config.json").is_file():
-        raise InputError(f"--workdir (={folder}) holds files but no run; name a new folder")
+        if not folder.is_dir():
+            raise InputError(f"--workdir (={folder}) is a file; name a folder")
+        if not (folder / "config.json").is_file():
+            raise InputError(f"--workdir (={folder}) holds files but no run; name a new folder")
     path = folder / "run.json"
     other = read_json(path).get("experiment", experiment) if path.is_file() else experiment
     if other != experiment:

@@ -5,6 +5,7 @@ matrices are summed over the devices. What a device needs of memory falls with t
 the network and the targets, which each has whole.
 """
 
+import logging
 import math
 from collections.abc import Hashable, Sequence
 from functools import partial
@@ -16,6 +17,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from styleinv.compiler_options import FAST
 from styleinv.minimize import take_step
+
+LOG = logging.getLogger("styleinv")
 
 
 class Rows:
@@ -38,12 +41,22 @@ class Rows:
         """
         mesh = Mesh(np.array(self._devices[: _evenly(params.shape[0], len(self._devices))]), "rows")
         if problem is not self._problem:
+            self._say(params.shape[0], mesh.size)
             whole = NamedSharding(mesh, PartitionSpec())
             self._problem, self._placed = problem, jax.device_put(problem, whole)
         here = partial(_of_rows, mesh, params.shape)
         params, state = jax.device_put((params, state), jax.tree.map(here, (params, state)))
         with jax.set_mesh(mesh):  # so that all of it knows that arrays are cut
             return _step(loss, solver, mesh, params, state, self._placed)
+
+    def _say(self, rows: int, used: int) -> None:
+        if used < len(self._devices):
+            LOG.warning(
+                "%d rows go evenly to %d of %d devices: choose another config.resolution",
+                rows,
+                used,
+                len(self._devices),
+            )
 
 
 def _evenly(rows: int, devices: int) -> int:

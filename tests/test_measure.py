@@ -249,6 +249,7 @@ def test_a_finished_run_of_another_experiment_is_no_pass(alone, folder, learn, c
         (["--config.dataset=a.safetensors"], r"a\.safetensors is measured already"),
         (["--config.dataset.unreadable=maybe"], r"options are refuse, skip"),
         (["--config.style.debias=true"], r"config\.style\.debias is for learn_style and transfer"),
+        (["--config.dataset.originals=photos"], r"dataset\.originals is for learn_style and trans"),
     ],
 )
 def test_a_wrong_flag_is_refused_before_anything_is_written(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from styleinv import rows
+
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = """
 import json, sys
@@ -60,3 +62,11 @@ def test_rows_on_four_devices_go_the_way_of_one():
     alone, split = losses[:6], losses[6:]
     assert alone[-1] < 0.9 * alone[0]
     np.testing.assert_allclose(split, alone, rtol=1e-4)
+
+
+def test_rows_that_do_not_go_to_all_devices_say_so(caplog):
+    own = rows.Rows(range(4))
+    own._say(888, rows._evenly(888, 4))
+    assert caplog.text == ""
+    own._say(887, rows._evenly(887, 4))
+    assert "887 rows go evenly to 1 of 4 devices: choose another config.resolution" in caplog.text
