@@ -187,7 +187,10 @@ DATASET = {
         r"4 of 4 images cannot be used: \S*a\.png has no mask_masks; add a column mask_mas",
     ),
     "picture beside the region's own": (
-        ["--config.dataset.region=sky", "--config.dataset=sky={tmp}/pictures/b.png,{tmp}/pictures"],
+        [
+            "--config.dataset.region=sky",
+            "--config.dataset.path=sky={tmp}/pictures/b.png,{tmp}/pictures",
+        ],
         {},
         r"pictures/a\.png is for no region; regions are sky: write NAME=FILE",
     ),
