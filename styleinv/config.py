@@ -36,7 +36,7 @@ class Network:
     padding: str = "replicate"  # border of the first convolution: replicate or zeros
     convolution: str = "auto"  # auto, direct or winograd (on a CPU)
     precision: str = "auto"  # of the loop's convolutions: auto, float32, tensorfloat32, bfloat16
-    rematerialize: bool = False  # compute features twice: half the memory, a sixth more time
+    rematerialize: bool = False  # compute features twice: half the memory, a fifth more time
     split: bool = False  # the rows of a large image over all devices: less memory on each
 
 

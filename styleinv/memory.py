@@ -63,9 +63,10 @@ def needed(
     if devices > 1:  # each has some rows of its neighbors, too
         work *= 1.3 / devices
     state = 12 * (2 * pairs + 8) * pixels / devices
-    # The state is there once more while it is saved, and the C library keeps that. Besides, the
-    # network, Python and its libraries.
-    return max(measuring, work) + 2 * state + 1.5e9
+    # The state is there once more while it is saved; see `keep_freed`, which then keeps that.
+    # Besides, the network, Python and its libraries.
+    work = max(work, state) if rematerialize else work + state
+    return max(measuring, work) + state + 1.5e9
 
 
 def free() -> float | None:

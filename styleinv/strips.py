@@ -17,7 +17,7 @@ from styleinv.vgg import PIXELS, VGG, layer_channels
 
 # Features of a layer computed at a time. Fewer would save little beside what is kept of the whole
 # image, and compute more of the rows that two strips share.
-FEATURES = 2**24
+FEATURES = 2**23
 
 # {region: {layer: f32[h_l, w_l] that sums to 1, how much each position counts; None: all alike}}
 Shares = Mapping[str, Mapping[str, jax.Array | None]]
