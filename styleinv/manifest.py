@@ -66,7 +66,7 @@ def read_manifest(path: Path) -> list[Item]:
             raise InputError(
                 f"{where}: there are more cells than columns; put quotes around commas"
             )
-        cells = {column: cell.strip() for column, cell in row.items() if cell}
+        cells = {column: text for column, cell in row.items() if (text := (cell or "").strip())}
         item = _item(path.parent, cells, where)
         file = os.path.realpath(item.path)
         if file in seen:
@@ -101,7 +101,7 @@ def _item(folder: Path, cells: Mapping[str, str], where: str) -> Item:
         {
             column.removeprefix("mask_"): _mask_file(folder, cell, where)
             for column, cell in cells.items()
-            if cell and (column == "mask" or column.startswith("mask_"))
+            if column == "mask" or column.startswith("mask_")
         },
         original=inside(folder, original, where) if original else None,
     )

@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.numpy
 
 from styleinv import files
-from styleinv.errors import InputError, reason_of
+from styleinv.errors import InputError, reading, reason_of
 from styleinv.masks import ALL
 from styleinv.measuring.sums import Sums
 
@@ -88,10 +88,8 @@ def load(path: Path, part: Part) -> tuple[Part, dict[str, Any]]:
     Raises:
         InputError: if it cannot be read, is damaged, or its dataset has other items.
     """
-    try:
+    with reading(path):
         content = path.read_bytes()  # our own: of any size
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     try:
         tensors = safetensors.numpy.load(content)
         told = json.loads(tensors["told"].tobytes())

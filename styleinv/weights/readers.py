@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from styleinv.errors import InputError, reason_of
+from styleinv.errors import InputError, reading, reason_of
 from styleinv.weights.torch_files import read_torch
 
 # The fully connected layers, most of the bytes of a file that has them. timm's are convolutions.
@@ -26,10 +26,8 @@ def read(path: Path, reader: str | None = None) -> dict[str, np.ndarray]:
     Raises:
       InputError: one line, if the file is missing, cut short, or holds anything but tensors.
     """
-    try:
+    with reading(path):
         kind = _kind(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     if kind is None or reader not in (None, kind):
         expected = reader or ", ".join(READERS)
         raise InputError(f"{path} is not a file of weights (it does not start as: {expected})")
