@@ -125,6 +125,11 @@ def plan(
     for slug, point in points.items():
         if twice := [f for f in point.values if f"--config.{f}" in given]:
             raise InputError(f"--config.{twice[0]} is in the grid too; give it in one place")
+        if name == "learn_style" and (idle := [f for f in point.values if of_transfers(f)]):
+            raise InputError(
+                f"--grid: learn_style has no use for {idle[0]}, and all cells would be the same; "
+                "give a photo to restyle (--config.content=photo.jpg), or leave it out"
+            )
         own = folder / "cells" / slug
         words = (*request.words, *point.words, f"--workdir={own}")
         configs[slug] = cli.parse(name, words).config
@@ -134,6 +139,11 @@ def plan(
         if same != slug:
             raise InputError(f"the cells {same} and {slug} are the same run; leave one out")
     return jobs, configs
+
+
+def of_transfers(field: str) -> bool:
+    """Whether the field says how a photograph is restyled, but not which."""
+    return field == "alpha" or (field.startswith("content.") and field != "content.path")
 
 
 def command_of(job: "Job") -> str:

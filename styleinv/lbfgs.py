@@ -82,6 +82,8 @@ class LBFGS(NamedTuple):
             shorter = jnp.clip(jnp.nan_to_num(parabola), 0.1 * length, 0.5 * length)
             length = jnp.where(tries == 0, first, shorter)
             (value, values), gradient = evaluate((start + length * direction).reshape(params.shape))
+            # Where the slope is unknown, no step could be the next.
+            value = jnp.where(jnp.isfinite(gradient).all(), value, jnp.nan)
             return tries + 1, length, value, values, gradient.reshape(-1)
 
         search = (jnp.zeros((), jnp.int32), first, state.value, state.values, state.gradient)

@@ -144,6 +144,19 @@ def test_lbfgs_steps_back_from_where_the_loss_is_not_finite():
     np.testing.assert_allclose(found.params, 0.03, atol=1e-4)
 
 
+def test_lbfgs_steps_back_from_where_the_gradient_is_not_finite():
+    def kinked(params, problem):  # below 0.01, a value like any other and no slope
+        none = jnp.sqrt(jnp.maximum(params - 0.01, 0))
+        value = ((params - problem) ** 2 + 1e-9 * none).sum()
+        return value, {"whole": value}
+
+    # The first descent is a tenth long, and ends there, nearer to the minimum than it began.
+    found = last(minimize(kinked, jnp.array([0.1]), jnp.float32(0.03), LBFGS(5), 20))
+    np.testing.assert_allclose(found.params, 0.03, atol=1e-4)
+    with pytest.raises(FloatingPointError, match="the loss became nan at step 1"):
+        next(minimize(kinked, jnp.zeros(1), jnp.float32(0.03), LBFGS(5), 20))
+
+
 def test_adam_is_optax_with_a_cosine_decay():
     steps, rate = 12, 0.1
     transform = optax.adam(optax.cosine_decay_schedule(rate, steps))

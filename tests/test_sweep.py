@@ -210,6 +210,8 @@ def test_sweep_larger_grid_keeps_what_is_done(run, tmp_path, caplog):
         (["seed=0", "tv=1,-1"], "config.tv (=-1.0) must be 0 or more"),
         (["seed=0", "--config.seeds=1"], "--config.seeds is in the grid too; give it in one"),
         (["tv=1,1.0"], "the cells tv-1 and tv-1.0 are the same run; leave one out"),
+        (["alpha=1,2"], "--grid: learn_style has no use for alpha, and all cells would be"),
+        (["bits=8,16"], "--grid: learn_style has no use for content.bits, and all cells would"),
         (["tv=1", "--workers=0"], "--workers (=0) must be a whole number, 1 or more"),
         (["tv=1", "--engine=slurm"], "--engine (=slurm) is not known"),
         (["tv=1", "--address=a:1"], "--address (=a:1) is for --engine=ray"),

@@ -298,6 +298,7 @@ BAD = {
     "counts too large": (["--config.verify.counts=16"], r"are all more than the 6 pictures"),
     "style missing": (["--config.verify.style=none.png"], r"none\.png does not exist"),
     "contents missing": (["--config.verify.contents=none"], r"none does not exist"),
+    "region": (["--config.dataset=sky={root}/soft"], r"names the region sky, and verify asks"),
     "too few pictures": (["--config.dataset={root}/soft/a.png"], r"holds 1 pictures; three"),
     "original missing": (["--config.dataset.originals={root}"], r"no photographs named a"),
     "subset": (["--config.dataset.size=3"], r"config\.dataset\.size is not for verify"),

@@ -43,7 +43,13 @@ def find_pictures(config: Config, source: str, originals: str = "") -> dict[str,
     """
     from styleinv import dataset
 
-    items = [item._replace(weight=1.0, masks={}, region="") for item in dataset.find(source)]
+    items = dataset.find(source)
+    if labels := [item.region for item in items if item.region]:
+        raise InputError(
+            f"{source} names the region {labels[0]}, and verify asks about whole pictures; "
+            "leave the name out"
+        )
+    items = [item._replace(weight=1.0, masks={}) for item in items]
     if originals:
         items = dataset.with_originals(items, originals)
     refuse_commas([item.path for item in items])
