@@ -1,6 +1,6 @@
-"""Gram matrices of features, and their gradient: X'X of a tall X, half of which is its own mirror.
+"""Gram matrices of features, and their gradient: X'X of a tall X.
 
-On a CPU the product is machine code of our own, `styleinv.native`.
+Half of it is its own mirror, which the machine code for a CPU, `styleinv.native`, leaves out.
 """
 
 import math
@@ -13,7 +13,6 @@ from styleinv.native.emitter import CHANNELS
 from styleinv.native.gram import GRAM
 
 _PIECE, _PIECES = 1024, 64  # positions that a CPU adds up apart, and how many times at the most
-_COLUMNS = 128  # elsewhere: of the blocks of which only one of two mirrored products is made
 
 
 def moments(
@@ -42,10 +41,10 @@ def second_moment(features: jax.Array, share: jax.Array | None) -> jax.Array:
     """
     height, width, channels = features.shape
     # The share goes in before the product, so that a sum of large features cannot overflow; without
-    # a mask that would be one more pass over them, and the sums of blocks are divided instead.
+    # a mask that would be one more pass over them, and the sums are divided instead.
     scaled = features if share is None else features * jnp.sqrt(share)[:, :, None]
-    blocks = gram(scaled.reshape(1, height * width, channels))[0]
-    return blocks if share is not None else blocks / (height * width)
+    sums = gram(scaled.reshape(1, height * width, channels))[0]
+    return sums if share is not None else sums / (height * width)
 
 
 def _forward(features, share):
@@ -90,18 +89,7 @@ def _native_gram(x):
 
 
 def _plain_gram(x):
-    channels = x.shape[2]
-    size = _COLUMNS if channels % _COLUMNS == 0 else channels
-    edges = range(0, channels, size)
-    # Of the block row that begins at each edge, what is not left of the diagonal.
-    right = [product("bmi,bmj->bij", x[:, :, k : k + size], x[:, :, k:]) for k in edges]
-    if len(right) == 1:
-        return right[0]
-    full = []
-    for i, part in enumerate(right):
-        above = [right[j][:, :, (i - j) * size :][:, :, :size] for j in range(i)]
-        full.append(jnp.concatenate([*(block.mT for block in above), part], 2))
-    return jnp.concatenate(full, 1)
+    return product("bmi,bmj->bij", x, x)
 
 
 def product(formula: str, *arrays: jax.Array) -> jax.Array:
