@@ -15,7 +15,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -29,6 +29,7 @@ from jax.sharding import SingleDeviceSharding
 from scripts.benchmarks import ours
 from styleinv import minimize, precision, style
 from styleinv.compiler_options import FAST, FRUGAL
+from styleinv.errors import InputError
 from styleinv.lbfgs import LBFGS
 from styleinv.parameters import PARAMETERS
 from styleinv.synthesize import ImageLoss
@@ -60,7 +61,11 @@ _AT_ONCE = 10  # steps in a dispatch, the default of accelerators
 def device(name: str) -> tuple[str, Any]:
     """(platform, a device to compile for)."""
     platform, topology, words = DEVICES[name]
-    return platform, topologies.get_topology_desc(topology, **words).devices[0]
+    try:
+        return platform, topologies.get_topology_desc(topology, **words).devices[0]
+    except (NotImplementedError, RuntimeError) as error:
+        reason = f"there is no compiler for {name} here ({error}); see --help"
+        raise InputError(reason) from None
 
 
 def compile_step(
@@ -92,11 +97,20 @@ def compile_step(
     return steps.lower(*given).compile()
 
 
-def loops(text: str) -> list[str]:
-    """What each loop of a GPU's program does in one round, innermost first.
+class Loop(NamedTuple):
+    """What a loop of a GPU's program does in one round.
 
-    Bytes are those that kernels read and write, of which some come from a cache.
+    Attributes:
+        kernels: how many it launches.
+        bytes: that these read and write; some of them come from a cache.
     """
+
+    kernels: int
+    bytes: int
+
+
+def loops(text: str) -> list[Loop]:
+    """Those of a program as XLA writes it, innermost first."""
     parts = {
         match[1]: match[2]
         for match in re.finditer(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\{\n((?:  .*\n)*)", text, re.M)
@@ -111,7 +125,7 @@ def loops(text: str) -> list[str]:
                 kernels += 1
                 read = (sizes.get(word.strip(" %"), 0) for word in words.split(","))
                 moved += sizes[name] + sum(read)
-        found.append(f"{kernels} kernels, {moved / 1e6:.0f} MB")
+        found.append(Loop(kernels, moved))
     return found
 
 
@@ -134,7 +148,10 @@ def main() -> None:
     parser.add_argument("--precision", choices=precision.PRECISIONS, default="auto")
     given = parser.parse_args()
     jax.config.update("jax_platforms", "cpu")
-    platform, target = device(given.device)
+    try:
+        platform, target = device(given.device)
+    except InputError as error:
+        parser.exit(2, f"error: {error}\n")
     chosen = precision.choose(given.precision, platform)
     for resolution in given.resolutions:
         for rematerialize in (False, True):
@@ -143,11 +160,11 @@ def main() -> None:
             memory = compiled.memory_analysis()
             kept = memory.argument_size_in_bytes + memory.output_size_in_bytes
             kept -= memory.alias_size_in_bytes
-            rounds = "; ".join(loops(compiled.as_text()))
+            rounds = [f"{k} kernels, {n / 1e6:.0f} MB" for k, n in loops(compiled.as_text())]
             print(
                 f"{resolution} px{', rematerialize' if rematerialize else ''}: "
                 f"{kept / 1e6:.0f} MB in and out, {memory.temp_size_in_bytes / 1e6:.0f} besides; "
-                f"loops: {rounds}; compiled in {time.perf_counter() - begun:.0f} s",
+                f"loops: {'; '.join(rounds)}; compiled in {time.perf_counter() - begun:.0f} s",
                 flush=True,
             )
 
