@@ -137,9 +137,10 @@ def _apply(
         y = (_gather if gather else _scatter)(x, filters, padding)
     if bias is None:
         return y
-    y = jax.nn.relu(y + bias[None, None])
-    # XLA would do the ReLU behind a product once for each that uses it, a pass over all features.
-    return y if filters.ndim == 4 else jax.lax.optimization_barrier(y)
+    y = jax.nn.relu(y + bias.astype(y.dtype)[None, None])
+    # Or XLA would look behind the ReLU: do it once for each that uses it, a pass over all features,
+    # and not let cuDNN do it with the convolution, since `y > 0` can be asked of what was before.
+    return jax.lax.optimization_barrier(y)
 
 
 def _direct(x: jax.Array, filters: jax.Array, padding: int, precision: Precision) -> jax.Array:
