@@ -13,14 +13,16 @@ from styleinv.errors import InputError
 from styleinv.style import Moments, Spread, Style, shifted, unknown
 
 _ROUNDING = 1e-5  # of the largest, that an eigenvalue of float32 moments may be below zero
+_NOTHING = 1e-6  # of all weights: what float32 shares may leave of ones that cancel
 
 
 def combine(styles: Sequence[Style], weights: Sequence[float], names: Sequence[str]) -> Style:
     """The weighted mean, in float64.
 
     Args:
-        styles: of the same resolution and layers.
-        weights: one for each, negative to take one out.
+        styles: of the same resolution and layers; their own weights say which share of the images
+            knows a layer.
+        weights: one for each, negative to take one out, of positive sum.
         names: of the styles, for messages.
 
     Raises:
@@ -39,13 +41,14 @@ def _combine(
     every: Sequence[Moments], weights: Sequence[float], where: str, names: Sequence[str]
 ) -> Moments:
     shares = np.array([w * float(m.weight) for w, m in zip(weights, every, strict=True)])
-    if not shares.any():
+    if abs(shares.sum()) <= _NOTHING * np.abs(shares).sum():  # all that knew it is taken out
         return unknown(len(every[0].mean))
     if shares.sum() <= 0:
         raise InputError(
             f"the weights of {' and '.join(names)} sum to {shares.sum():g} for {where}; "
             "they must be more than 0"
         )
+    weight = shares.sum() / sum(weights)
     shares = shares / shares.sum()
     mean = _mean(shares, [m.mean for m in every])
     second = _mean(shares, [m.second for m in every])
@@ -55,7 +58,7 @@ def _combine(
     distances = np.maximum(0, squares - _squares(mean, second))
     # A single part, or parts alike: no more than the rounding of their squares.
     distances[distances < 1e-7 * _squares(mean, second)] = 0
-    return Moments(np.float64(1), mean, second, Spread(*distances))
+    return Moments(weight, mean, second, Spread(*distances))
 
 
 def _mean(shares: np.ndarray, arrays: Sequence[np.ndarray]) -> np.ndarray:

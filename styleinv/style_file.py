@@ -1,7 +1,8 @@
 """style.safetensors: the styles of one set of images, at every resolution measured.
 
-Tensors `RESOLUTION/LAYER/{mean,second,spread}` in float32; the header says what they are of. Equal
-styles are equal files, byte for byte.
+Tensors `RESOLUTION/LAYER/{mean,second,spread}` in float32; the header says what they are of, and
+at which layers only some of the images, by weight, are known. Equal styles are equal files, byte
+for byte.
 """
 
 import hashlib
@@ -74,13 +75,22 @@ def save(path: Path, styles: Mapping[int, Style], origin: Origin) -> None:
     }
     layers = next(iter(styles.values())).layers
     header = {"layers": layers, "resolutions": list(styles)} | asdict(origin)
-    header["unknown"] = [
-        f"{resolution}/{layer}"
+    shares = _shares(styles)
+    header["unknown"] = [prefix for prefix, share in shares.items() if not share]
+    if partly := {prefix: share for prefix, share in shares.items() if 0 < share < 1}:
+        header["partly"] = partly
+    tensor_file.save(path, "style", header, tensors)
+
+
+def _shares(styles: Mapping[int, Style]) -> dict[str, float]:
+    """{prefix: the share of the images, by weight, that each layer is known of}, as in float32."""
+    weights = {
+        f"{resolution}/{layer}": float(moments.weight)
         for resolution, style in styles.items()
         for layer, moments in style.moments.items()
-        if not moments.weight
-    ]
-    tensor_file.save(path, "style", header, tensors)
+    }
+    whole = max(weights.values()) or 1.0
+    return {prefix: float(np.float32(weight / whole)) for prefix, weight in weights.items()}
 
 
 def load(path: Path) -> tuple[dict[int, Style], Origin]:
@@ -96,10 +106,14 @@ def _build(
     header: dict[str, Any], tensors: Mapping[str, np.ndarray]
 ) -> tuple[dict[int, Style], Origin]:
     layers, resolutions = header.pop("layers"), header.pop("resolutions")
-    left_out = header.pop("unknown", ())
+    left_out, partly = header.pop("unknown", ()), header.pop("partly", {})
+    if not all(0 < share < 1 for share in partly.values()):
+        raise ValueError("shares of the images that are none")
 
     def moments(prefix, layer):
-        return unknown(layer_channels(layer)) if prefix in left_out else _read(tensors, prefix)
+        if prefix in left_out:
+            return unknown(layer_channels(layer))
+        return _read(tensors, prefix)._replace(weight=np.float32(partly.get(prefix, 1)))
 
     if not all(type(resolution) is int and resolution > 0 for resolution in resolutions):
         raise ValueError("resolutions that are not whole numbers")

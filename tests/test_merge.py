@@ -106,6 +106,31 @@ def test_what_one_part_does_not_know_comes_from_the_others(save, tmp_path):
     )
 
 
+def of_partly_known(seeds):
+    """Of even images, only the pixels are known."""
+    hidden = {"relu1_1": unknown(64)}
+    ones = [(seed, of_images([seed])) for seed in seeds]
+    return merge_styles(
+        *(one if seed % 2 else Style(16, dict(one.moments) | hidden) for seed, one in ones)
+    )
+
+
+def test_layers_that_only_some_images_know_count_as_in_one_pass(save, tmp_path):
+    every = {"a": [1, 2, 4], "b": [3, 5], "c": [1, 2, 3, 4, 5]}
+    a, b, c = (save(k, seeds, of_partly_known(seeds)) for k, seeds in every.items())
+    for words, seeds in [
+        ((a, b, "--weights=3,2"), every["c"]),
+        ((c, b, "--weights=5,-2"), every["a"]),
+        ((c, a, "--weights=5,-3"), every["b"]),
+        ((a, save("one", [1]), "--weights=3,-1"), [2, 4]),
+    ]:
+        style, _ = merged(tmp_path, *words)
+        assert_close(style, of_partly_known(seeds), 1e-6)
+        odd = sum(seed % 2 for seed in seeds)
+        assert style.moments["relu1_1"].weight == pytest.approx(odd / len(seeds))
+        (tmp_path / "out.safetensors").unlink()
+
+
 def test_what_is_no_style_is_refused(save, tmp_path):
     a, b = save("a", [1, 2]), save("b", [3])
     message = r"what is left has a negative variance of -.* for relu1_1 at 16 px: what is taken out"

@@ -62,6 +62,18 @@ def test_load_gives_what_was_saved(saved):
             assert loaded.weight == 1
 
 
+def test_load_knows_which_share_of_the_images_knows_a_layer(tmp_path):
+    path, every = tmp_path / "style.safetensors", dict(style(16).moments)
+    every["relu1_1"] = every["relu1_1"]._replace(weight=np.float64(1))  # of 3
+    every["relu2_1"] = unknown(128)
+    style_file.save(path, {16: Style(16, every)}, ORIGIN)
+    styles, _ = style_file.load(path)
+    weights = {layer: float(moments.weight) for layer, moments in styles[16].moments.items()}
+    assert weights == pytest.approx({"pixels": 1, "relu1_1": 1 / 3, "relu2_1": 0})
+    style_file.save(tmp_path / "again", *style_file.load(path))
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
 def split(path):
     """The header as JSON, whose order safetensors leaves open, and the numbers."""
     content = path.read_bytes()
@@ -136,6 +148,7 @@ def of_another_format(header):
         (having("resolutions", 7), None, "not iterable"),
         (having("resolutions", ["16"]), None, "resolutions that are not whole numbers"),
         (having("layers", "pixels"), None, "16/p"),
+        (having("partly", {"16/pixels": 2}), None, "shares of the images that are none"),
         (having("region", 7), None, "an origin that is not in words"),
         (having("images", [1]), None, "images that are not told of in texts and numbers"),
         (having("images", [{"name": []}]), None, "images that are not told of in texts and"),
