@@ -68,8 +68,13 @@ def parse(words: Sequence[str]) -> Request:
             f"--weights has {len(texts)} numbers for {len(files)} files; give one for each"
         )
     weights = tuple(map(_weight, texts))
-    if not 0 < sum(weights) < math.inf:
-        raise InputError(f"--weights sum to {sum(weights):g}; give numbers that sum to more than 0")
+    left, most = sum(weights), sum(map(abs, weights))
+    if most == math.inf:
+        raise InputError("--weights are too large to be added; give smaller numbers")
+    if left <= 1e-6 * most:
+        raise InputError(
+            f"--weights sum to {left:g}; give numbers that sum to more than 0, rounding apart"
+        )
     out = given["out"]
     if not out.endswith(".safetensors"):  # by which the experiments tell it from a picture
         raise InputError(f"--out (={out}) is no name of a style file; add .safetensors")
@@ -97,13 +102,14 @@ def execute(request: Request) -> None:
     for other in every[1:]:
         refuse_unlike(every[0], other)
     names = [str(path) for path in request.files]
+    origin = origin_of(every, request.weights)
     styles = {
         resolution: mixing.combine(
             [each.styles[resolution] for each in every], request.weights, names
         )
         for resolution in every[0].styles
     }
-    style_file.save(request.out, styles, origin_of(every, request.weights))
+    style_file.save(request.out, styles, origin)
     print(f"style: {request.out}")
 
 
@@ -126,7 +132,11 @@ def refuse_unlike(one: Read, other: Read) -> None:
 
 
 def origin_of(every: Sequence[Read], weights: Sequence[float]) -> "Origin":
-    """That of the first, with the images of all; what has no weight left is not among them."""
+    """That of the first, with the images of all; what has no weight left is not among them.
+
+    Raises:
+        InputError: for an image of which more is taken out than is there, if all are named.
+    """
     from dataclasses import replace
 
     from styleinv.style_file import listed
@@ -138,6 +148,13 @@ def origin_of(every: Sequence[Read], weights: Sequence[float]) -> "Origin":
             own = tuple(sorted((k, v) for k, v in image.items() if k != "weight"))
             share = float(image.get("weight", 1.0)) * weight / total
             images[own] = images.get(own, 0.0) + share
+    named = all("name" in image for each in every for image in each.origin.images)
+    if named and (gone := [own for own, share in images.items() if share < -1e-9]):
+        files = " and ".join(str(e.path) for e, w in zip(every, weights, strict=True) if w > 0)
+        raise InputError(
+            f"--weights take out more of {dict(gone[0])['name']} than is in {files}; "
+            "choose other weights"
+        )
     kept = ({**dict(own), "weight": share} for own, share in images.items() if abs(share) > 1e-9)
     return replace(every[0].origin, images=listed(kept))
 

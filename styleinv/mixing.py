@@ -6,6 +6,7 @@ means are added to them.
 """
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -52,12 +53,13 @@ def _combine(
     shares = shares / shares.sum()
     mean = _mean(shares, [m.mean for m in every])
     second = _mean(shares, [m.second for m in every])
-    squares = _mean(shares, [np.array(m.spread) + _squares(m.mean, m.second) for m in every])
+    squares = [np.array(m.spread) + _squares(m.mean, m.second) for m in every]
+    distances = _mean(shares, squares) - _squares(mean, second)
+    size = _mean(abs(shares), squares)  # of which the distances have the rounding
     if (shares < 0).any():
         _refuse_impossible(mean, second, where)
-    distances = np.maximum(0, squares - _squares(mean, second))
-    # A single part, or parts alike: no more than the rounding of their squares.
-    distances[distances < 1e-7 * _squares(mean, second)] = 0
+        _refuse_negative(distances / size, where)
+    distances[distances < 1e-7 * size] = 0  # a single part, or parts alike
     return Moments(weight, mean, second, Spread(*distances))
 
 
@@ -76,7 +78,17 @@ def _refuse_impossible(mean: np.ndarray, second: np.ndarray, where: str) -> None
     largest = np.abs(second).max() * len(mean)
     values = np.linalg.eigvalsh(second - np.outer(mean, mean))
     if values[0] < -_ROUNDING * largest:
-        raise InputError(
-            f"what is left has a negative variance of {values[0]:.3g} for {where}: "
-            "what is taken out was never in it, or not as much; choose other weights"
-        )
+        _refuse("variance", values[0], where)
+
+
+def _refuse_negative(distances: np.ndarray, where: str) -> None:
+    """Raises an InputError if images would be nearer than not at all to their mixture."""
+    if distances.min() < -_ROUNDING:
+        _refuse("spread", distances.min(), where)
+
+
+def _refuse(what: str, value: float, where: str) -> NoReturn:
+    raise InputError(
+        f"what is left has a negative {what} of {value:.3g} for {where}: "
+        "what is taken out was never in it, or not as much; choose other weights"
+    )

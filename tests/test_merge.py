@@ -132,16 +132,36 @@ def test_layers_that_only_some_images_know_count_as_in_one_pass(save, tmp_path):
 
 
 def test_what_is_no_style_is_refused(save, tmp_path):
-    a, b = save("a", [1, 2]), save("b", [3])
-    message = r"what is left has a negative variance of -.* for relu1_1 at 16 px: what is taken out"
+    a, b = save("a", [1]), save("b", [1], of_images([3]))
+    for weights, what in (("3,-2", "variance"), ("10,-1", "spread")):
+        message = rf"what is left has a negative {what} of -.* at 16 px: what is taken out"
+        with pytest.raises(InputError, match=message):
+            merged(tmp_path, a, b, f"--weights={weights}")
+        assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("weights", "image"), [("10,-1,0", "2.png"), ("6,0,-1.5", "3.png"), ("2,-2,1", "2.png")]
+)
+def test_more_of_a_picture_than_is_there_is_not_taken_out(save, tmp_path, weights, image):
+    files = [save("a", [1]), save("b", [2]), save("c", [3])]
+    message = rf"--weights take out more of {image} than is in .*a\.safetensors"
     with pytest.raises(InputError, match=message):
-        merged(tmp_path, a, b, "--weights=3,-2")
+        merged(tmp_path, *files, f"--weights={weights}")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_pictures_too_many_to_be_named_may_be_taken_out(save, tmp_path):
+    many = [({"count": count, "sha256": f"{count}"},) for count in (30_000, 20_000)]
+    both, b = save("both", [1, 2, 3], images=many[0]), save("b", [3], images=many[1])
+    out = tmp_path / "out.safetensors"
+    merge.execute(merge.parse([both, b, "--weights=3,-1", f"--out={out}"]))
+    assert_close(style_file.load(out)[0][16], of_images([1, 2]), 1e-6)
 
 
 def test_a_layer_from_which_more_is_taken_than_is_there_is_refused(save, tmp_path):
     shallow = Style(16, dict(of_images([1]).moments) | {"relu1_1": unknown(64)})
-    a, b = save("a", [1], shallow), save("b", [2])
+    a, b = save("a", [1], shallow), save("b", [1])
     message = r"a\.safetensors and .*b\.safetensors sum to -1 for relu1_1 at 16 px; they must be"
     with pytest.raises(InputError, match=message):
         merged(tmp_path, a, b, "--weights=300,-1")
@@ -217,7 +237,8 @@ def test_the_file_may_be_in_the_home_of_the_user(monkeypatch):
         (["a", "--weights=0", "--out=c"], r"--weights sum to 0; give numbers that sum to more"),
         (["a", "b", "--weights=0,0", "--out=c"], r"--weights sum to 0; give numbers that sum"),
         (["a", "b", "--weights=1,-2", "--out=c"], r"--weights sum to -1; give numbers that sum"),
-        (["a", "b", "--weights=1e308,1e308", "--out=c"], r"--weights sum to inf; give numbers"),
+        (["a", "b", "--weights=1e308,1e308", "--out=c"], r"--weights are too large to be added"),
+        (["a", "b", "--weights=1,-0.9999999", "--out=c"], r"--weights sum to 1e-07; give numbers"),
         (["a", "--out=c"], r"--out \(=c\) is no name of a style file; add \.safetensors"),
         (["a", "--out=c.png"], r"--out \(=c\.png\) is no name of a style file; add \.safet"),
     ],
