@@ -9,9 +9,12 @@ RESAMPLES = 10_000
 
 
 class Interval(NamedTuple):
-    """A mean, and the ends of its 95 % bootstrap interval; the ends are None of a single value."""
+    """A mean, and the ends of its 95 % bootstrap interval; the ends are None for a single value.
 
-    mean: float
+    All are None where there is no mean.
+    """
+
+    mean: float | None
     low: float | None
     high: float | None
 
@@ -27,6 +30,8 @@ def mean_of(values: Sequence[float], seed: int = 0) -> Interval:
 
 
 def ratio_of(values: Sequence[float], others: Sequence[float], seed: int = 0) -> Interval:
-    """The geometric mean of values / others, picture by picture."""
+    """The geometric mean of values / others, none negative, picture by picture; of a 0, None."""
+    if not (all(values) and all(others)):
+        return Interval(None, None, None)
     found = mean_of(np.log(np.asarray(values) / np.asarray(others)).tolist(), seed)
-    return Interval(*(None if x is None else float(np.exp(x)) for x in found))  # pyright: ignore
+    return Interval(*(None if x is None else float(np.exp(x)) for x in found))

@@ -53,4 +53,6 @@ def test_ratio_is_paired():
     found = intervals.ratio_of([1.0, 10.0, 100.0], [2.0, 20.0, 200.0])
     np.testing.assert_allclose(found, 0.5)
     np.testing.assert_allclose(intervals.ratio_of([1.0, 4.0], [2.0, 2.0]).mean, 1)  # geometric
+    for values in ([1.0, 0.0], [2.0, 2.0]), ([2.0, 2.0], [0.0, 1.0]):  # whose logarithm is none
+        assert intervals.ratio_of(*values) == (None, None, None)
     assert intervals.mean_of([3.0]) == (3.0, None, None)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from experiments.questions.outliers import _judged
 from styleinv import outliers
 
 X = np.random.default_rng(0).normal(1, 1, (8, 20))
@@ -46,3 +47,10 @@ def test_limit_names_the_far_one_and_no_other():
 
 def test_limit_of_equal_distances_names_nobody():
     assert (np.full(6, 0.2) < outliers.limit(np.full(6, 0.2))).all()
+
+
+def test_of_pictures_equally_far_one_is_dropped():
+    kernel = np.eye(4) + 1
+    found = _judged(list("abcd"), np.ones(4), [kernel], np.full(4, 1 / 4))
+    assert (found["outliers"], found["dropped"]) == ([], ["a"])
+    assert np.isfinite([found["dispersion_without"], found["shift"]]).all()

@@ -21,6 +21,8 @@ from styleinv.pages.page import compare, duration, number
         (0.2, 0.2, ("about as close", "as")),
         (0.3, 0.2, ("1.5 times farther", "than")),
         (0.0, 0.2, ("infinitely closer", "than")),
+        (0.2, 0.0, ("infinitely farther", "than")),
+        (0.0, 0.0, ("about as close", "as")),
     ],
 )
 def test_compare_says_which_is_closer(distance, other, desired):

@@ -76,14 +76,14 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
 def _judged(
     scenes: list[str], apart: "np.ndarray", layers: "list[np.ndarray]", shares: "np.ndarray"
 ) -> dict[str, Any]:
-    """What one measure says; where it names nobody, what dropping the farthest would do."""
+    """What one measure says; where it names nobody, what dropping a farthest would do."""
     import numpy as np
 
     from styleinv import outliers
 
     limit = outliers.limit(apart)
     far = apart > limit
-    dropped = far if far.any() else apart == apart.max()
+    dropped = far if far.any() else np.arange(len(apart)) == apart.argmax()
     kept = np.where(dropped, 0, shares)
 
     def mean(of, *arguments):

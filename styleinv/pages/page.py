@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import groupby
-from math import inf, log10, sqrt
+from math import log10, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -183,12 +183,14 @@ def positions(
 
 def compare(distance: float, other: float) -> tuple[str, str]:
     """How a distance relates to another one, as ("3.2 times closer", "than")."""
-    if not distance:
-        return "infinitely closer", "than"
+    if distance == other:
+        return "about as close", "as"
+    if not (distance and other):
+        return f"infinitely {'farther' if distance else 'closer'}", "than"
     ratio = other / distance
     if 0.95 < ratio < 1.05:
         return "about as close", "as"
-    times = max(ratio, 1 / ratio) if ratio else inf
+    times = max(ratio, 1 / ratio)
     factor = f"{times:,.0f}" if times >= 10 else f"{times:.1f}"
     return f"{factor} times {'closer' if ratio > 1 else 'farther'}", "than"
 
