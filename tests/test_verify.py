@@ -323,6 +323,25 @@ def test_verify_refuses_before_anything_is_written(command, folders, tmp_path, c
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture
+def narrow(tmp_path):
+    """A folder of six scenes that are four times as wide as high."""
+    for scene in "abcdef":
+        noise = np.random.default_rng(ord(scene)).integers(0, 256, (6, 24, 3), np.uint8)
+        (tmp_path / "narrow").mkdir(exist_ok=True)
+        Image.fromarray(noise).resize((240, 60)).save(tmp_path / f"narrow/{scene}.png")
+    return tmp_path / "narrow"
+
+
+def test_which_filter_refuses_originals_that_are_too_narrow(command, folders, narrow, capsys):
+    names = [f"{name}={folders}/{name}" for name in FILTERS]
+    line = [*SMALL, f"--config.verify.filters={','.join(names)}", f"--workdir={narrow}/run"]
+    line += [f"--config.dataset.originals={narrow}", "--config.verify.questions=which_filter"]
+    line += ["--config.resolution=16", "--config.style.layers=relu5_1"]
+    assert command(verify, line) == 2
+    assert "6 of 6 images are too narrow for relu5_1 at 16 px" in capsys.readouterr().err
+
+
 def test_verify_refuses_the_same_picture_twice(command, folders, tmp_path, capsys):
     (tmp_path / "twice").mkdir()
     for name in ("a", "b", "c"):

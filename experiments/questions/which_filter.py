@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from experiments.inputs import refuse_narrow
 from experiments.questions import prediction
 from experiments.questions.scenes import Picture, digests, find_filters, held_out
 from experiments.questions.subrun import Bench
@@ -53,7 +54,7 @@ def find(config: Config) -> Plan:
     if config.dataset.originals:
         found = dataset.with_originals(items, config.dataset.originals)
         originals = [item._replace(path=item.original or Path()) for item in found]
-        dataset.check(originals)
+        refuse_narrow(config, originals, dataset.check(originals))
     return Plan(filters, originals, held_out(config, list(first)))
 
 
