@@ -333,6 +333,14 @@ def narrow(tmp_path):
     return tmp_path / "narrow"
 
 
+def test_mosaic_refuses_pictures_that_are_smaller_than_a_patch(command, folders, narrow, capsys):
+    line = words(folders, f"--config.dataset={narrow}", "--config.verify.questions=mosaic")
+    line = [*line, "--config.resolution=16", f"--workdir={narrow}/run"]
+    assert command(verify, line) == 2
+    message = "narrow/a.png is seen at 32x8 pixels, and patches take 12 each way; crop it, or raise"
+    assert message in capsys.readouterr().err
+
+
 def test_which_filter_refuses_originals_that_are_too_narrow(command, folders, narrow, capsys):
     names = [f"{name}={folders}/{name}" for name in FILTERS]
     line = [*SMALL, f"--config.verify.filters={','.join(names)}", f"--workdir={narrow}/run"]

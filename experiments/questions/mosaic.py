@@ -48,7 +48,23 @@ def find(config: Config) -> Plan:
         )
     scenes = list(pictures)
     order = np.random.default_rng(config.verify.seed).permutation(len(scenes))
-    return Plan(pictures, [scenes[i] for i in sorted(order[:MOST])])
+    searched = [scenes[i] for i in sorted(order[:MOST])]
+    _refuse_narrow(config, [pictures[scene] for scene in searched])
+    return Plan(pictures, searched)
+
+
+def _refuse_narrow(config: Config, pictures: Sequence[Picture]) -> None:
+    """Raises an InputError for a picture that is seen with fewer positions than a patch has."""
+    from styleinv import images, vgg
+
+    least = max(size * vgg.layer_stride(space) for space, (size, _) in SIZES.items())
+    for picture in pictures:
+        height, width = images.frame(*picture.shape, config.resolution)
+        if min(height, width) < least:
+            raise InputError(
+                f"mosaic: {picture.path} is seen at {width}x{height} pixels, and patches take "
+                f"{least} each way; crop it, or raise config.resolution"
+            )
 
 
 def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:

@@ -21,11 +21,13 @@ class Picture(NamedTuple):
 
     Attributes:
         digest: sha256 of its file.
+        shape: (height, width) of it.
         original: the photograph that it was made of, where that is known.
     """
 
     item: "Item"
     digest: str
+    shape: tuple[int, int]
     original: Path | None
 
     @property
@@ -70,7 +72,7 @@ def find_pictures(config: Config, source: str, originals: str = "") -> dict[str,
                 "or what is held out would be learned from"
             )
         names[one.digest] = item.name
-        found[scene] = Picture(item, one.digest, item.original)
+        found[scene] = Picture(item, one.digest, (one.height, one.width), item.original)
     return found
 
 
