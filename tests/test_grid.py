@@ -106,6 +106,11 @@ def test_slug_is_readable_and_does_not_depend_on_the_other_values():
     assert set(slugs("size=1,2")) < set(slugs("size=4,2,1"))
 
 
+def test_slug_tells_a_plus_from_a_comma():
+    assert len(set(slugs(r"dataset=a.png\,b.png,a.png\+b.png"))) == 2
+    assert len(set(slugs(r"dataset=x/a.png\,b.png,x/a.png\+b.png"))) == 2
+
+
 def test_slug_is_a_folder_name_and_its_own_whatever_the_values():
     long = "x" * 300
     found = slugs(f"style=a/b,a b,a-b,../c,{long},{long}y")

@@ -49,11 +49,12 @@ class Point(NamedTuple):
     @property
     def slug(self) -> str:
         """A folder's name that says what differs, and is this point's alone."""
-        pairs = [(short(field), text.replace(",", "+")) for field, text in self.values.items()]
+        pairs = [(short(field), text) for field, text in self.values.items()]
         plain = "_".join(f"{name}-{text}" for name, text in pairs)
         ends = "_".join(f"{name}-{text.rpartition('/')[2]}" for name, text in pairs)
+        ends = ends.replace(",", "+")
         clean = re.sub(r"[^\w.+-]+", "-", ends, flags=re.ASCII)[:_LONGEST]
-        if clean == plain:
+        if clean.replace("+", ",") == plain:  # a plus of a value's own is not told from a comma
             return clean
         return f"{clean}_{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
 
