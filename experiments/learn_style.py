@@ -201,13 +201,14 @@ def conclude(opened: Session, found: Found, every: Sequence[Portrait], styles: S
     kept = ("loss", "style", "tv", "dispersion", "per_image")
     numbers = {key: evaluate.average([each[key] for each in pictures]) for key in kept}
     tables = [table for each in pictures for table in each["regions"].values()]
+    bests = {each["best_seed"] for each in pictures}
     results = {
         "resolution": config.resolution,
         "statistic": config.style.statistic,
         "linear": numbers["dispersion"] is not None,
         **numbers,
         "seeds": [seed for each in pictures for seed in each["seeds"]],
-        "best_seed": pictures[0]["best_seed"],
+        "best_seed": bests.pop() if len(bests) == 1 else None,
         **evaluate.average_tables(tables),
     }
     run.write("results.json", results | {"pictures": pictures})

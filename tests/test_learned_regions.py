@@ -10,7 +10,7 @@ import safetensors
 from PIL import Image, ImageOps
 from safetensors.numpy import load_file
 
-from experiments import cli, targets
+from experiments import cli, learn_style, targets
 from styleinv import images
 from styleinv.images import resize
 
@@ -84,6 +84,20 @@ def test_full_gives_an_image_for_each_of_three_soft_regions(run, masked):
     totals = [each["regions"][each["name"]]["total"]["learned"] for each in found["pictures"]]
     assert found["total"]["learned"] == pytest.approx(np.mean(totals))
     assert found["loss"] == pytest.approx(np.mean([each["loss"] for each in found["pictures"]]))
+
+
+def test_the_best_seed_of_all_regions_is_that_of_each_or_none(run, masked, monkeypatch):
+    bests = iter((1, 0, 1, 1))
+
+    def conclude_one(*arguments):
+        return learned(*arguments) | {"best_seed": next(bests)}
+
+    learned = learn_style.conclude_one
+    monkeypatch.setattr(learn_style, "conclude_one", conclude_one)
+    words = (*SMALL, f"--config.dataset={masked}", "--config.dataset.region=left,rest")
+    words = (*words, "--config.steps=1", "--config.seeds=0,1")
+    assert results(run(*words, name="apart"))["best_seed"] is None
+    assert results(run(*words, name="alike"))["best_seed"] == 1
 
 
 def test_regions_are_measured_as_each_would_be_alone_and_the_rest_as_what_is_left(run, masked):
