@@ -186,6 +186,24 @@ def test_devices_take_no_more_cells_once_nobody_asks_for_them(monkeypatch):
     assert set(begun) <= set("abc")
 
 
+def test_devices_say_nothing_of_cells_that_were_not_begun(monkeypatch):
+    import jax
+
+    from experiments.sweeps.cell import Job, Outcome, Runner
+    from experiments.sweeps.engines import devices
+
+    stopped = []
+
+    def attempt(runner, job, *_):
+        stopped.append(job.slug)
+        return Outcome(job.slug, "stopped")
+
+    monkeypatch.setattr(Runner, "_attempt", attempt)
+    jobs = [Job(slug, "learn_style", (), "") for slug in "abcd"]
+    outcomes = list(devices.engine(jax.local_devices()[:1])(jobs, lambda: len(stopped)))
+    assert [outcome.slug for outcome in outcomes] == stopped == ["a"]
+
+
 def test_sweep_worker_that_always_dies_is_a_failed_cell(tmp_path):
     from experiments.sweeps.cell import Job
     from experiments.sweeps.engines import pool

@@ -110,7 +110,10 @@ class Runner:
     def run_apart(
         self, jobs: Sequence[Job], stop: Callable[[], int], devices: Sequence[Any]
     ) -> Iterator[Outcome]:
-        """Cells on several jax.Devices, one on each at a time; otherwise as `run`, in any order."""
+        """Cells on several jax.Devices, one on each at a time; otherwise as `run`, in any order.
+
+        Of those that were not begun there is no outcome.
+        """
         import jax
 
         free, over = SimpleQueue(), threading.Event()
@@ -120,9 +123,9 @@ class Runner:
         def stop_or_over() -> int:
             return stop() or over.is_set()
 
-        def on_a_free_one(job: Job) -> Outcome:
+        def on_a_free_one(job: Job) -> Outcome | None:
             if stop_or_over():
-                return Outcome(job.slug, "stopped")
+                return None
             device, before = free.get(), self._counter.of_thread()
             try:
                 with jax.default_device(device):
@@ -136,9 +139,10 @@ class Runner:
         with quiet(speaker) as notes, ThreadPoolExecutor(len(devices)) as pool:
             try:
                 for future in as_completed([pool.submit(on_a_free_one, job) for job in jobs]):
-                    outcome = future.result()._replace(notes=tuple(notes))
-                    notes.clear()
-                    yield outcome
+                    if outcome := future.result():
+                        outcome = outcome._replace(notes=tuple(notes))
+                        notes.clear()
+                        yield outcome
             finally:
                 over.set()  # the pool waits for all cells, even if nobody asks for more
 
