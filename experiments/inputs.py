@@ -184,6 +184,7 @@ def refuse_large(config: Config) -> None:
             rematerialize=rematerialize,
             strips=not split,
             devices=devices,
+            scale=config.style.scale,
         )
 
     if there is None or need(config.resolution) <= there:

@@ -42,6 +42,7 @@ def needed(
     rematerialize: bool = False,
     strips: bool = True,
     devices: int = 1,
+    scale: float = 1.0,
 ) -> float:
     """Bytes that optimizing an image takes at most, within a third (docs/performance.md).
 
@@ -51,10 +52,12 @@ def needed(
         pairs: curvature pairs of the solver.
         strips: whether rematerialized blocks may be computed strip by strip, see `blocks`.
         devices: that have their shares of the image, see `rows`; the bytes are those of one.
+        scale: of the pictures of the style over the image.
     """
     features = sum(4 * layer_channels(layer) / layer_stride(layer) ** 2 for layer in layers)
     # As XLA's own analysis counts them: features that are measured; and with their gradients.
-    measuring = min(1.1 * features * pixels, 0.13 * features * pixels + 4.5 * 4 * FEATURES)
+    seen = max(1, scale) ** 2 * pixels
+    measuring = min(1.1 * features * seen, 0.13 * features * seen + 4.5 * 4 * FEATURES)
     work = 2.2 * features * pixels
     if rematerialize:
         work = 1.3 * features * pixels

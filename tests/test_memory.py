@@ -5,7 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments import cli
+from experiments.inputs import refuse_large
 from styleinv import lbfgs, memory, minimize, style
+from styleinv.errors import InputError
 from styleinv.objective import Objective, style_term
 from styleinv.parameters import PARAMETERS
 from styleinv.synthesize import ImageLoss
@@ -40,6 +43,15 @@ def test_of_an_image_that_devices_share_one_needs_the_less():
         memory.needed(layer_names(), 1024**2, 20, strips=False, devices=n) - 1.5e9 for n in (1, 8)
     )
     assert 2611 / 416 * 0.8 < alone / shared < 8
+
+
+def test_a_style_that_is_seen_larger_needs_the_more(monkeypatch):
+    monkeypatch.setattr(memory, "free", lambda: 3e9)
+    line = ["--config=transfer", "--config.resolution=1024", "--config.network.rematerialize=true"]
+    for scale in (0.5, 1, 2):
+        refuse_large(cli.parse("transfer", [*line, f"--config.style.scale={scale}"]).config)
+    with pytest.raises(InputError, match=r"\(=1024\) needs about 5 GB of memory, and 3 GB"):
+        refuse_large(cli.parse("transfer", [*line, "--config.style.scale=4"]).config)
 
 
 @pytest.mark.parametrize(("limit", "free"), [("4000000000", 2.5e9), ("max", None)])
