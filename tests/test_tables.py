@@ -70,6 +70,13 @@ def test_measure_reads_every_layout(wrapped, pictures, tmp_path, command, layout
         np.testing.assert_array_equal(actual[16].moments[layer].second, moments.second)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_nested_folders_are_walked_by_the_library_alone(wrapped, monkeypatch):
+    path = wrapped("imagefolder")
+    monkeypatch.setattr(Path, "rglob", lambda *_: pytest.fail("walked for nothing"))
+    assert len(tables.find(path, "imagefolder").items) == 4
+
+
 @pytest.fixture
 def named(tmp_path):
     """A function: name -> a parquet file whose only picture is the file of that name."""

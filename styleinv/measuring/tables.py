@@ -57,8 +57,10 @@ def find(path: Path, layout: str) -> Table:
     except ImportError:
         raise InputError(f"{path} needs the package datasets; pip install datasets") from None
     suffix = {layout: suffix for suffix, layout in _LAYOUTS.items()}.get(layout)
-    files = [str(path)] if path.is_file() else sorted(map(str, path.rglob(f"*{suffix}")))
-    source: dict[str, Any] = {"data_files": files} if suffix else {"data_dir": str(path)}
+    source: dict[str, Any] = {"data_dir": str(path)}
+    if suffix:
+        files = [str(path)] if path.is_file() else sorted(map(str, path.rglob(f"*{suffix}")))
+        source = {"data_files": files}
     datasets.disable_progress_bars()
     try:
         splits = datasets.load_dataset(layout, **source)
