@@ -232,13 +232,14 @@ def measure(opened: Pass, plan: "Plan", kept: "Parts") -> bool:
     def due():
         return time.monotonic() - saved >= opened.every or stop() or hosts.lost()
 
-    skip = opened.config.dataset.unreadable == "skip"
+    skip, skipped = opened.config.dataset.unreadable == "skip", len(part.reasons)
     with progress.bar("measuring", len(indices), unit="images") as bar:
         bar.skip(part.position - len(part.pending))
         for advance in measure_items(
             opened.network, opened.items, indices, plan, part, skip=skip, settle=due
         ):
-            bar.advance(advance.count)
+            bar.advance(advance.count + len(part.reasons) - skipped)
+            skipped = len(part.reasons)
             if not advance.settled:
                 continue
             kept.save(hosts.place.process, part)

@@ -207,6 +207,7 @@ def test_pictures_that_cannot_be_read_are_listed_or_refused(folder, tmp_path, co
     assert (
         command(measure, [*words, "--config.dataset.unreadable=skip", f"--workdir={workdir}"]) == 0
     )
+    assert "measuring 100 %" in capsys.readouterr().err
     header, *rows = csv.reader((workdir / "skipped.csv").read_text().splitlines())
     assert header == ["file_name", "reason"]
     assert [name for name, _ in rows] == ["007.png", "011.png"]

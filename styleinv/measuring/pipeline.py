@@ -35,7 +35,7 @@ class Advance(NamedTuple):
     """Some items more are in the part.
 
     Attributes:
-        count: how many more than at the last one.
+        count: how many more than at the last one, without those that were skipped.
         name: of one of them.
         settled: whether the part is fit to be saved: nothing is on the devices.
     """
