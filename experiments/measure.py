@@ -136,9 +136,11 @@ def find(config: Config, table: "Table | None" = None) -> dict[str, Source]:
     Raises:
         InputError: for what cannot be measured in one pass.
     """
-    if config.style.debias or config.dataset.originals:
-        name = "style.debias" if config.style.debias else "dataset.originals"
-        raise InputError(f"config.{name} is for learn_style and transfer; leave it out")
+    of_others = {"style.debias": config.style.debias, "dataset.originals": config.dataset.originals}
+    of_others |= {"content.path": config.content.path, "content.masks": config.content.masks}
+    of_others |= {"style.mode": config.style.mode != "full"}
+    if idle := [name for name, value in of_others.items() if value]:
+        raise InputError(f"config.{idle[0]} is for learn_style and transfer; leave it out")
     if table:
         from styleinv import dataset
 
@@ -146,11 +148,9 @@ def find(config: Config, table: "Table | None" = None) -> dict[str, Source]:
         return {"all": Source("all", dataset.shares(items), (), None, "style.safetensors")}
     regions = config.dataset.region
     sources = targets.choose_sources(config, {region: region for region in regions})
-    given = [str(source.given) for source in sources.values() if source.given]
-    if given:
+    if given := [str(source.given) for source in sources.values() if source.given]:
         raise InputError(f"{given[0]} is measured already; give measure a folder of pictures")
-    missing = [region for region in regions if region not in sources]
-    if missing:
+    if missing := [region for region in regions if region not in sources]:
         raise InputError(f"there are no pictures of the region {missing[0]}: none has a mask")
     first, *others = sources.values()
     if any(other.items != first.items for other in others):

@@ -19,7 +19,7 @@ from experiments.sittings import listed, refuse_more, refuse_others
 from experiments.targets import Source
 from experiments.validate import validate
 from styleinv.config import Config
-from styleinv.errors import DiskError
+from styleinv.errors import DiskError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -175,6 +175,11 @@ def execute(
 def check(experiment: Experiment, config: Config) -> None:
     """Raises an InputError for a config that the experiment cannot carry out."""
     validate(config)
+    if config.dataset.unreadable != "refuse":
+        raise InputError(
+            f"config.dataset.unreadable (={config.dataset.unreadable}) is for "
+            "`python -m experiments.measure`; leave it out"
+        )
     experiment.check(config)
     if config.style.debias:
         debias.check(config)

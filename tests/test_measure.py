@@ -250,6 +250,13 @@ def test_a_finished_run_of_another_experiment_is_no_pass(alone, folder, learn, c
         (["--config.dataset=a.safetensors"], r"a\.safetensors is measured already"),
         (["--config.dataset.unreadable=maybe"], r"options are refuse, skip"),
         (["--config.style.debias=true"], r"config\.style\.debias is for learn_style and transfer"),
+        (["--config.content=photo.jpg"], r"config\.content\.path is for learn_style and transfer"),
+        (["--config.content.masks=sky=a.png"], r"config\.content\.masks is for learn_style and"),
+        (["--config.style.mode=in_place"], r"config\.style\.mode is for learn_style and transfer"),
+        (
+            ["--config.style.mode=layout", "--config.style.layout=sky=a.png"],
+            r"config\.style\.mode is for learn_style and transfer",
+        ),
         (["--config.dataset.originals=photos"], r"dataset\.originals is for learn_style and trans"),
     ],
 )

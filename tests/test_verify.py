@@ -12,10 +12,11 @@ import pytest
 from pages import Page, assert_accessible, assert_needs_nothing_else
 from PIL import Image, ImageFilter, ImageOps
 
-from experiments import cli, session, transfer, verify
+from experiments import cli, learn_style, session, transfer, verify
 from experiments.inputs import load_network
 from experiments.questions import known_style, subrun
 from styleinv import change, compare, images, style_file
+from styleinv.errors import InputError
 from styleinv.record import Record
 from styleinv.style import measure
 
@@ -264,6 +265,25 @@ def test_restyling_with_a_split_network_has_pixels(tmp_path, monkeypatch):
     bench = subrun.Bench(config, tmp_path, load_network, lambda: 0)
     assert bench.restyle("restyled", [Path("a.jpg")], [Path("b.jpg")])
     session.check(transfer.EXPERIMENT, made[0].config)
+
+
+def test_subruns_are_looked_at_as_the_run_is(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(session, "execute", lambda found, request, *_: made.append(request) or 0)
+    line = ["--config=verify", "--config.tensorboard=true", "--config.snapshots=7,9"]
+    bench = subrun.Bench(cli.parse("verify", line).config, tmp_path, load_network, lambda: 0)
+    assert bench.learn("learned", [Path("a.jpg")])
+    assert bench.restyle("restyled", [Path("a.jpg")], [Path("b.jpg")])
+    seen = [(each.config.tensorboard, each.config.snapshots) for each in made]
+    assert seen == [(True, (7, 9))] * 2
+
+
+@pytest.mark.parametrize("experiment", [learn_style, transfer, verify])
+def test_unreadable_pictures_are_skipped_by_measure_alone(experiment):
+    config = cli.config_by_name("anime")
+    config.dataset.unreadable = "skip"
+    with pytest.raises(InputError, match=r"unreadable \(=skip\) is for `python -m"):
+        session.check(experiment.EXPERIMENT, config)
 
 
 def test_known_style_takes_no_more_pictures_than_there_are(folders):

@@ -20,7 +20,8 @@ from styleinv.config import Config
 from styleinv.errors import InputError
 
 LOG = logging.getLogger("styleinv")
-_OF_BOTH = ("network", "style", "resolution", "beta", "tv", "checkpoint_every")
+_SEEN = ("snapshots", "checkpoint_every", "tensorboard")  # of how a run is looked at and kept
+_OF_BOTH = ("network", "style", "resolution", "beta", "tv", *_SEEN)
 _OF_LEARNING = (*_OF_BOTH, "optimizer", "start", "steps")
 _OF_RESTYLING = (*_OF_BOTH, "content", "alpha")
 
