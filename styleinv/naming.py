@@ -65,7 +65,7 @@ def balanced(found: Kernels, train: np.ndarray) -> np.ndarray:
     return np.asarray(sum(k / np.diagonal(k)[train].mean() for k in found.values()))
 
 
-def name(
+def name_makers(
     kernel_of: Callable[[np.ndarray], np.ndarray],
     score: Score,
     scenes: int,

@@ -17,7 +17,7 @@ def pictures(scenes, filters, strength, seed=0, width=30):
 def named(x, scenes, filters, score=naming.nearness, **options):
     kernel = x @ x.T
     groups = naming.folds(scenes, 2, 0)
-    return naming.name(lambda train: kernel, score, scenes, filters, groups, **options)
+    return naming.name_makers(lambda train: kernel, score, scenes, filters, groups, **options)
 
 
 def test_name_agrees_with_means_written_out():
@@ -69,7 +69,7 @@ def test_name_learns_nothing_from_what_is_held_out():
         seen.append(train.copy())
         return x @ x.T
 
-    naming.name(kernel_of, naming.nearness, 6, 2, groups, permutations=1)
+    naming.name_makers(kernel_of, naming.nearness, 6, 2, groups, permutations=1)
     for train, group in zip(seen, groups, strict=True):
         assert not train.reshape(6, 2)[group].any()
         assert train.sum() == 10

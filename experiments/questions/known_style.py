@@ -13,6 +13,7 @@ from experiments.questions.measuring import distances, see, style_of
 from experiments.questions.scenes import Picture, digests, find_pictures
 from experiments.questions.subrun import Bench, made_by, refuse_commas, refuse_leak
 from experiments.session import Session
+from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
 
@@ -101,7 +102,7 @@ def _compared(opened: Session, plan: Plan, stylized: Sequence[Path]) -> dict[str
     known = style_of(opened, see(opened, plan.style))
     seen = [see(opened, path) for path in stylized]
     styles = [style_of(opened, image) for image in seen]
-    counts = plan.counts
+    counts, layers = plan.counts, style_layers(opened.config)
 
     def of(image):
         return distances(opened, image, known)
@@ -112,12 +113,12 @@ def _compared(opened: Session, plan: Plan, stylized: Sequence[Path]) -> dict[str
         opened.run.write(f"known_style/pixel_mean_{count}.png", images.encode_png(mean))
         ways["learned"].append(of(images.read(folder / f"learned_{count}/style.png")))
         ways["pixel_mean"].append(of(mean))
-        ways["statistics"].append(compare.distances(mix(styles[:count]), known, _layers(opened)))
+        ways["statistics"].append(compare.distances(mix(styles[:count]), known, layers))
     noise = _noise(opened, mix(styles))
     opened.run.write("known_style/noise.png", images.encode_png(noise))
     ways["noise"] = [of(noise)]
     ways["floor"] = [of(images.read(folder / "floor/style.png"))]
-    ways["single"] = [compare.distances(style, known, _layers(opened)) for style in styles]
+    ways["single"] = [compare.distances(style, known, layers) for style in styles]
     names = next(iter(ways["noise"])).keys()
     return {
         "style": plan.style.name,
@@ -126,10 +127,7 @@ def _compared(opened: Session, plan: Plan, stylized: Sequence[Path]) -> dict[str
         "stylized": [str(path.relative_to(opened.run.folder)) for path in stylized],
         "counts": list(counts),
         "totals": {
-            name: {
-                way: [compare.totals({name: one[name]})[name] for one in found]
-                for way, found in ways.items()
-            }
+            name: {way: [compare.totals(one)[name] for one in found] for way, found in ways.items()}
             for name in names
         },
         "layers": {
@@ -139,7 +137,7 @@ def _compared(opened: Session, plan: Plan, stylized: Sequence[Path]) -> dict[str
                     / _many(way, found)
                     for way, found in ways.items()
                 }
-                for layer in _layers(opened)
+                for layer in layers
             }
             for name in names
         },
@@ -149,12 +147,6 @@ def _compared(opened: Session, plan: Plan, stylized: Sequence[Path]) -> dict[str
 def _many(way: str, found: Sequence) -> int:
     """How many of the last are averaged: of single pictures all, else those of the most learned."""
     return len(found) if way == "single" else 1
-
-
-def _layers(opened: Session) -> tuple[str, ...]:
-    from experiments.validate import style_layers
-
-    return style_layers(opened.config)
 
 
 def _pixel_mean(seen: Sequence["np.ndarray"], resolution: int) -> "np.ndarray":

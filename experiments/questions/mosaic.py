@@ -85,7 +85,7 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
     run.write("mosaic/collage.png", images.encode_png(made))
     answers: dict[str, Any] = {}
     for space, (size, stride) in SIZES.items():
-        found = _matched(bench, opened, space, whole, [*judged.values(), made], size, stride)
+        found = _matched(opened, space, whole, [*judged.values(), made], size, stride)
         if found is None:
             return None
         matches, measure = found
@@ -111,7 +111,6 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
 
 
 def _matched(
-    bench: Bench,
     opened: Session,
     space: str,
     whole: Sequence["np.ndarray"],
@@ -127,8 +126,7 @@ def _matched(
 
     bare = space == "pixels"
     if not bare:  # patterns of features are what is left of them over their mean
-        network = bench.load(opened.config)[0]
-        every = [np.asarray(extract(network, i, (space,))[space]) for i in (*whole, *judged)]
+        every = [np.asarray(extract(opened.network, i, (space,))[space]) for i in (*whole, *judged)]
         mean = np.mean([one.mean((0, 1)) for one in every[: len(whole)]], 0)
         every = [one - mean for one in every]
         whole, judged = every[: len(whole)], every[len(whole) :]

@@ -49,7 +49,7 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
     if len(photos) < size:  # a change is told from the others' only where all are known
         photos = []
     found = kernels.kernels(
-        bench.load(opened.config)[0],
+        opened.network,
         [*items, *photos],
         style_layers(opened.config),
         opened.config.resolution,

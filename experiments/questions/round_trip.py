@@ -81,19 +81,18 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
     )
     if found is None:
         return None
-    return _compared(opened, bench, plan, made) | {"predictions": found["predictions"][""]}
+    return _compared(opened, plan, made) | {"predictions": found["predictions"][""]}
 
 
 def _compared(
-    opened: Session, bench: Bench, plan: Plan, made: Mapping[str, Sequence[Sequence[Path]]]
+    opened: Session, plan: Plan, made: Mapping[str, Sequence[Sequence[Path]]]
 ) -> dict[str, Any]:
     from styleinv import intervals
 
-    network = bench.load(opened.config)[0]
     rows: dict[str, list[dict[str, float]]] = {way: [] for way in made}
     for index, scene in enumerate(plan.held):
         truth = see(opened, plan.pictures[scene].path)
-        aims = _Truth(opened, network, truth)
+        aims = _Truth(opened, truth)
         for way, tries in made.items():
             each = [aims.distances(paths[index]) for paths in tries]
             rows[way].append({key: sum(d[key] for d in each) / len(each) for key in each[0]})
@@ -131,12 +130,12 @@ def _compared(
 class _Truth:
     """What the filter made of an original, f32[h, w, 3], to be compared with."""
 
-    def __init__(self, opened: Session, network, truth: "np.ndarray"):
+    def __init__(self, opened: Session, truth: "np.ndarray"):
         from styleinv.strips import extract
 
-        self._opened, self._network, self._image = opened, network, truth
+        self._opened, self._image = opened, truth
         self._style = style_of(opened, truth)
-        self._features = extract(network, truth, PERCEPTUAL)
+        self._features = extract(opened.network, truth, PERCEPTUAL)
 
     def distances(self, path: Path) -> dict[str, float]:
         """{measure: distance} of a picture, seen in the frame of the truth."""
@@ -148,7 +147,7 @@ class _Truth:
         apart = distances(self._opened, image, self._style)
         layers = style_layers(self._opened.config)
         found = {k: sum(apart[k].values()) / len(layers) for k in ("gram", "correlation")}
-        features = evaluate.content_distances(self._network, image, self._features)
+        features = evaluate.content_distances(self._opened.network, image, self._features)
         return found | {
             "features": features[PERCEPTUAL[-1]],
             "perceptual": sum(features[layer] for layer in PERCEPTUAL) / len(PERCEPTUAL),

@@ -19,8 +19,6 @@ from experiments.validate import style_layers
 from styleinv.config import Config
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from styleinv.manifest import Item
 
 
@@ -70,7 +68,7 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
     items = [plan.filters[name][scene].item for scene in scenes for name in names]
     made, groups = len(items), [np.array([scenes.index(s) for s in g]) for g in plan.groups]
     found = kernels.kernels(
-        bench.load(opened.config)[0],
+        opened.network,
         [*items, *plan.originals],
         style_layers(opened.config),
         opened.config.resolution,
@@ -84,15 +82,15 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
     for statistic, own in found.items():
         ones = {layer: kernel[:made, :made] for layer, kernel in own.items()}
         seen = partial(naming.balanced, ones)
-        answers[statistic] = naming.name(seen, naming.nearness, *grid, seed=seed)
+        answers[statistic] = naming.name_makers(seen, naming.nearness, *grid, seed=seed)
         if plan.originals:
             moved = {
                 layer: kernels.displacements(kernel, np.arange(made), before)
                 for layer, kernel in own.items()
             }
-            along = partial(_whatever_is_learned, kernels.directions(moved))
-            answers[f"change of {statistic}"] = naming.name(
-                along, naming.alignment, *grid, seed=seed
+            cosines = kernels.directions(moved)  # of no scale that would have to be learned
+            answers[f"change of {statistic}"] = naming.name_makers(
+                lambda _, cosines=cosines: cosines, naming.alignment, *grid, seed=seed
             )
     foreseen = None
     if plan.originals:
@@ -112,8 +110,3 @@ def ask(opened: Session, bench: Bench, plan: Plan) -> dict[str, Any] | None:
             for measure, answer in answers.items()
         },
     }
-
-
-def _whatever_is_learned(kernel: "np.ndarray", train: "np.ndarray") -> "np.ndarray":
-    """Cosines need no scale that would have to be learned."""
-    return kernel
