@@ -52,7 +52,7 @@ FLAGS = (
 
 
 def execute(request: cli.Request) -> int:
-    """Runs or resumes; every cell is checked before anything is written.
+    """Runs or resumes; the options of every cell are checked before anything is written.
 
     Returns:
         The exit status: 0, 1 if a cell failed, or 128 and the number of the signal.
@@ -116,7 +116,7 @@ def experiment_of(request: cli.Request, axes: Sequence[grid.Axis]) -> str:
 def plan(
     request: cli.Request, name: str, points: "dict[str, grid.Point]", folder: Path
 ) -> "tuple[list[Job], dict[str, Config]]":
-    """The cells as jobs, and {slug: config}; each is checked as its own command line would be."""
+    """The cells as jobs, and {slug: config}; the options of each are checked."""
     from experiments import session
     from experiments.sweeps.cell import Job, experiment
 
