@@ -26,7 +26,7 @@ QUESTIONS = ("known_style", "which_filter", "round_trip", "mosaic", "outliers")
 
 
 class Question(Protocol):
-    """A file of experiments/ that is named after it."""
+    """A file of experiments/questions/ that is named after it."""
 
     def missing(self, config: Config) -> str:
         """What it cannot be asked without; "" if nothing is missing."""

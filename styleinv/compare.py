@@ -28,7 +28,7 @@ def distances(
     """{statistic: {layer: squared distance, relative to the known style}}.
 
     Args:
-        layers: those to compare; of none, all of the known style.
+        layers: those to compare; empty: all of the known style.
     """
     layers = layers or known.layers
     found = {

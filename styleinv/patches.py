@@ -118,7 +118,7 @@ def yardstick(sparse: Sequence[Patches], references: Sequence[Patches]) -> Yards
 
 
 class Mosaic(NamedTuple):
-    """How much of a picture is copied, as shares of its patches that have a pattern; None of none.
+    """How much of a picture is copied, as shares of its patches that have a pattern; None for none.
 
     Attributes:
         copied: nearer to some reference than all but one in a hundred patches of the references

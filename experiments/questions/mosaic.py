@@ -158,7 +158,7 @@ def _map(image: "np.ndarray", found: "Matches", measure: "Yardstick", size: int)
 
 
 def _between(opened: Session, learned: Sequence["np.ndarray"]) -> dict[str, float] | None:
-    """{statistic: mean distance between the style images of two seeds}; None of a single one."""
+    """{statistic: mean distance between the style images of two seeds}; None for a single one."""
     from itertools import combinations
 
     from styleinv import compare

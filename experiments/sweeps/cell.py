@@ -1,6 +1,6 @@
 """One cell of a sweep: an ordinary run of an experiment, whatever becomes of it.
 
-The experiments are found by name: the only place where one runs another.
+The experiments are found by name, so that no experiment imports another.
 """
 
 import importlib

@@ -45,7 +45,7 @@ class Launch(NamedTuple):
 
 
 class Hosts:
-    """The other processes, as this one sees them; made by `together`.
+    """The other processes, as this one sees them; made by `join`.
 
     Args:
         folder: that all of them share.
