@@ -155,8 +155,8 @@ def test_merge_of_twice_the_same_image_is_that_image():
     assert actual.spread == (0, 0, 0)
 
 
-def test_merge_of_two_hundred_thousand_images_does_not_drift():
-    count, generator = 200_000, np.random.default_rng(0)
+def test_merge_of_many_images_does_not_drift():
+    count, generator = 2_000, np.random.default_rng(0)
     means = (1000 + generator.standard_normal((count, 1))).astype(np.float32).astype(np.float64)
     zero = np.zeros(())
     nothing = Spread(zero, zero, zero)
