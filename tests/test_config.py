@@ -125,22 +125,6 @@ def test_config_runs_for_one_step(run, name):
     assert "data:image/png;base64," in page
 
 
-def test_a_run_learns_from_a_style_file_instead_of_a_dataset(run):
-    first = run(*FEW)
-    second = run(*FEW, "--config.dataset.path={tmp}/run/style.safetensors", name="second")
-    assert read_json(second / "results.json")["loss"] == read_json(first / "results.json")["loss"]
-    assert (second / "style.png").read_bytes() == (first / "style.png").read_bytes()
-
-
-def test_a_finished_run_is_not_run_again(run, capsys):
-    folder = run(*FEW)
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    capsys.readouterr()
-    assert run(*FEW) == folder
-    assert f"{folder} holds this run, finished: see {folder}/report.html" in capsys.readouterr().out
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-
-
 def test_a_run_writes_tensorboard_events(run):
     folder = run(*FEW, "--config.tensorboard=true")
     (events,) = (folder / "tensorboard").iterdir()

@@ -101,15 +101,6 @@ def test_transfer_takes_a_style_in_any_form(run, learn, tmp_path, pictures):
         assert (folder / "stylized.png").is_file()
 
 
-def test_transfer_with_one_style_twice_at_half_weight_equals_it_once(run):
-    once = run(*ONE, name="once")
-    words = ("--config.style={pictures}/b.png,{pictures}/b.png", "--config.dataset.weights=0.5,0.5")
-    twice = run(ONE[0], *words, name="twice")
-    np.testing.assert_allclose(
-        results(once)["pictures"][0]["loss"], results(twice)["pictures"][0]["loss"], rtol=1e-4
-    )
-
-
 def test_transfer_does_not_see_the_order_of_the_styles(run):
     orders = (("b", "c", "1,3"), ("c", "b", "3,1"))
     losses = []
