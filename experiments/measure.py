@@ -92,7 +92,7 @@ def execute(request: cli.Request) -> int:
     compilation.keep_compiled()
     with (
         interruptible() as stop,
-        session.say_kept(request, folder, kept),
+        session.say_kept(request, folder),
         hosts.join(folder, launch, patience) as others,
         lock.hold(folder) if others.place.process == 0 else nullcontext(),
     ):
@@ -105,12 +105,6 @@ def execute(request: cli.Request) -> int:
             return 0
         others.show(hosts.FAILED, "it was interrupted")
     return cli.stopped(request, folder, stop())
-
-
-def kept(folder: Path) -> str:
-    """What a pass that could not go on has safe in its folder."""
-    there = any((folder / "parts").glob("part-*.safetensors"))
-    return "what was measured up to the last checkpoint is kept" if there else "nothing is kept yet"
 
 
 def find_table(config: Config) -> "Table | None":

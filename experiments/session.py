@@ -186,22 +186,15 @@ def check(experiment: Experiment, config: Config) -> None:
 
 
 @contextmanager
-def say_kept(
-    request: cli.Request, folder: Path, kept: Callable[[Path], str] | None = None
-) -> Iterator[None]:
-    """Adds to a DiskError what of the run is kept, and how it goes on.
-
-    Args:
-        kept: says it of a folder; by default that of a run with steps.
-    """
+def say_kept(request: cli.Request, folder: Path) -> Iterator[None]:
+    """Adds to a DiskError what of the run is kept, and how it goes on."""
     from styleinv import record
 
     try:
         yield
     except DiskError as error:
-        again = cli.again(request, folder)
-        what = (kept or record.kept)(folder)
-        raise DiskError(error.what, f"{what}; to go on once it can be: {again}") from None
+        kept, again = record.kept(folder), cli.again(request, folder)
+        raise DiskError(error.what, f"{kept}; to go on once it can be: {again}") from None
 
 
 def _finish(experiment: Experiment, folder: Path, found: Found) -> int:

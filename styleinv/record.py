@@ -73,7 +73,7 @@ def kept(folder: Path) -> str:
     if not steps and any(folder.glob(f"{_APART}/*/checkpoints/[0-9]*")):
         return "the steps up to the last checkpoint of each picture are kept"
     if not steps and any(folder.glob("parts/part-*")):
-        return "what was measured is kept"
+        return "what was measured up to the last checkpoint is kept"
     return f"{steps} steps are kept" if steps else "no step is kept yet"
 
 

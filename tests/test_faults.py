@@ -57,9 +57,9 @@ STAGES = {  # experiment: its words, {what the answer names: what it says is kep
     measure: (
         WORDS,
         {
-            "run.json": "nothing is kept yet",
-            "parts/inherited.safetensors": "nothing is kept yet",
-            "parts/part-0.safetensors": "nothing is kept yet",
+            "run.json": "no step is kept yet",
+            "parts/inherited.safetensors": "no step is kept yet",
+            "parts/part-0.safetensors": "no step is kept yet",
             "skipped.csv": "what was measured up to the last checkpoint is kept",
             "style.safetensors": "what was measured up to the last checkpoint is kept",
         },
