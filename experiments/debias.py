@@ -147,29 +147,17 @@ def _expected(
     opened: "Session", changes: Changes, photo: Photograph
 ) -> "dict[str, dict[int, Style]]":
     """{region: {resolution: style}} that the filter is expected to give a photograph."""
-    from styleinv import images
     from styleinv.change import predict
-    from styleinv.regions import layer_masks
-    from styleinv.style import measure_regions
+    from styleinv.dataset import views_of
+    from styleinv.survey import measure_views
 
-    config, network, layers = opened.config, opened.network, _layers(opened.config)
-    height, width = photo.image.shape[:2]
+    masks = {region: photo.masks.get(region) for region in changes}
+    views = views_of(photo.image, masks, _resolutions(opened.config))
     found: dict[str, dict[int, Style]] = {region: {} for region in changes}
-    for resolution in _resolutions(config):
-        shape = images.frame(height, width, resolution)
-        inside = {}
-        for region in changes:
-            mask = photo.masks.get(region)
-            if mask is not None:
-                seen = images.resize(mask, *shape)
-                mask = layer_masks(
-                    seen, layers, photo.name, config.style.propagation, network.layers
-                )
-            inside[region] = mask
-        seen = images.resize(photo.image, *shape)
-        styles = measure_regions(network, seen, layers, inside, resolution=resolution)
-        for region, style in styles.items():
-            found[region][resolution] = predict(changes[region][resolution], style)
+    for region, resolution, style in measure_views(
+        opened.network, views, _layers(opened.config), photo.name, opened.config.style.propagation
+    ):
+        found[region][resolution] = predict(changes[region][resolution], style)
     return found
 
 

@@ -1,12 +1,12 @@
 """One streaming pass over a dataset: its style at every resolution, or the change of a filter."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from styleinv import change, progress
 from styleinv.change import Change
-from styleinv.dataset import Item, stream
+from styleinv.dataset import Item, View, stream
 from styleinv.masks import ALL
 from styleinv.measuring.part import Part
 from styleinv.measuring.pipeline import measure_items
@@ -67,12 +67,13 @@ def survey_changes(
     originals = [item._replace(path=item.original) for item in items if item.original]
     changes: dict[str, dict[int, Change]] = {region: {} for region in regions}
     with progress.bar("measuring pairs", len(items)) as bar:
-        streams = (
-            _measured(network, each, layers, resolutions, regions, propagation)
-            for each in (originals, items)
-        )
+        streams = (stream(each, resolutions, regions) for each in (originals, items))
         for (item, before), (_, after) in zip(*streams, strict=True):
-            for (region, resolution, original), (_, _, filtered) in zip(before, after, strict=True):
+            both = (
+                measure_views(network, views, layers, item.name, propagation, item.weight)
+                for views in (before, after)
+            )
+            for (region, resolution, original), (_, _, filtered) in zip(*both, strict=True):
                 pair = [(original, filtered, item.weight)]
                 one, known = change.learn(pair), changes[region].get(resolution)
                 changes[region][resolution] = change.merge(known, one) if known else one
@@ -82,26 +83,33 @@ def survey_changes(
     return changes
 
 
-def _measured(
+def measure_views(
     network: VGG,
-    items: Sequence[Item],
+    views: Mapping[int, View],
     layers: Sequence[str],
-    resolutions: Sequence[int],
-    regions: Sequence[str],
+    name: str,
     propagation: str,
-) -> Iterator[tuple[Item, list[tuple[str, int, Style]]]]:
-    """Each item, and (region, resolution, style) of it."""
-    for item, views in stream(items, resolutions, regions):
-        found = []
-        for resolution, view in views.items():
-            masks = {
-                region: None
-                if mask is None
-                else layer_masks(mask, layers, item.name, propagation, network.layers)
-                for region, mask in view.masks.items()
-            }
-            styles = measure_regions(
-                network, view.image, layers, masks, resolution=resolution, weight=item.weight
-            )
-            found += [(region, resolution, one) for region, one in styles.items()]
-        yield item, found
+    weight: float = 1.0,
+) -> Iterator[tuple[str, int, Style]]:
+    """(region, resolution, style) of a picture, for each of both.
+
+    Args:
+        views: {resolution: the picture}, see `dataset.views_of`.
+        name, propagation: see `layer_masks`.
+        weight: how much the picture counts when merged with others.
+
+    Raises:
+        InputError: for a region that vanishes.
+    """
+    for resolution, view in views.items():
+        masks = {
+            region: None
+            if mask is None
+            else layer_masks(mask, layers, name, propagation, network.layers)
+            for region, mask in view.masks.items()
+        }
+        styles = measure_regions(
+            network, view.image, layers, masks, resolution=resolution, weight=weight
+        )
+        for region, style in styles.items():
+            yield region, resolution, style
