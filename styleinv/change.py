@@ -1,6 +1,7 @@
 """The change that a filter makes, learned from pairs (original, filtered) as statistics.
 
-    learn(pairs) -> Change;   predict(change, original) -> Style of the filtered picture
+    learn(original, filtered, weight) -> Change of one pair;   merge(a, b) -> Change of both
+    predict(change, original) -> Style of the filtered picture
 
 Moments are those of the features with a constant 1 appended, which joins mean and second moment in
 one matrix; that is split into gains g = sqrt(diagonal) and correlations R = S / (g g^T). Either is
@@ -14,9 +15,8 @@ closed form in five sums. So a change is additive: `merge` of the changes learne
 pairs is the change of their union, in memory that does not depend on how many there are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -72,20 +72,12 @@ class Change:
         return self.weight**2 / self.squares
 
 
-def learn(pairs: Iterable[tuple[Style, Style, float]]) -> Change:
-    """The change in a stream of (original, filtered, weight > 0).
+def learn(original: Style, filtered: Style, weight: float) -> Change:
+    """The change in one pair, of a weight above zero; see `merge` for more.
 
     Raises:
-        ValueError: if there is no pair, or styles differ in resolution or layers.
+        ValueError: if they differ in resolution or layers.
     """
-    changes = (_one(*pair) for pair in pairs)
-    first = next(changes, None)
-    if first is None:
-        raise ValueError("a change is learned from at least one pair, and there is none")
-    return reduce(merge, changes, first)
-
-
-def _one(original: Style, filtered: Style, weight: float) -> Change:
     _check(original.resolution, original.moments, filtered.resolution, filtered.moments)
     layers = {
         layer: LayerChange(

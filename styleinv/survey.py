@@ -74,8 +74,8 @@ def survey_changes(
                 for views in (before, after)
             )
             for (region, resolution, original), (_, _, filtered) in zip(*both, strict=True):
-                pair = [(original, filtered, item.weight)]
-                one, known = change.learn(pair), changes[region].get(resolution)
+                one = change.learn(original, filtered, item.weight)
+                known = changes[region].get(resolution)
                 changes[region][resolution] = change.merge(known, one) if known else one
             bar.advance(1, item.name)
             if stop():

@@ -1,5 +1,7 @@
 """change.safetensors: there and back, and files that are something else."""
 
+from functools import reduce
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ def learned(resolution=64):
         moments = Moments(1.0, features.mean(0), features.T @ features / 30, Spread(*np.zeros(3)))
         return Style(resolution, {"relu1_1": moments, "relu1_2": moments})
 
-    return change.learn((style(), style(), weight) for weight in (1.0, 2.0, 1.0))
+    return reduce(change.merge, [change.learn(style(), style(), w) for w in (1.0, 2.0, 1.0)])
 
 
 def test_load_gives_back_what_was_saved(tmp_path):
@@ -66,7 +68,7 @@ def test_load_refuses_another_number_of_channels(tmp_path):
         moments = Moments(1.0, np.ones(5), np.eye(5), Spread(*np.zeros(3)))
         return Style(64, {"relu1_1": moments})
 
-    few = change.learn([(style(), style(), 1.0)])
+    few = change.learn(style(), style(), 1.0)
     change_file.save(tmp_path / "c.safetensors", {64: few}, ORIGIN)
     with pytest.raises(InputError, match="wrong shapes at 64/relu1_1/gain"):
         change_file.load(tmp_path / "c.safetensors")

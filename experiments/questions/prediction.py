@@ -107,7 +107,7 @@ def _learn(pairs: Iterator[tuple["Style", dict[str, "Style"]]]) -> dict[str, _Le
     learned: dict[str, _Learned] = {}
     for before, afters in pairs:
         for name, after in afters.items():
-            one = _Learned(change.learn([(before, after, 1.0)]), after)
+            one = _Learned(change.learn(before, after, 1.0), after)
             known = learned.get(name)
             if known:
                 one = _Learned(change.merge(known.change, one.change), merge(known.mean, after))

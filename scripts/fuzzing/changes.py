@@ -1,6 +1,8 @@
 """change.safetensors."""
 
 import tempfile
+from functools import reduce
+from itertools import starmap
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +55,7 @@ def _valid(layers: dict[str, int]) -> bytes:
     images = ({"name": "a.png", "sha256": "00", "weight": 1.0},)
     origin = style_file.Origin("vgg19", "f00d", "average", "replicate", "all", images)
     pairs = ((_style(seed, layers), _style(seed + 1, layers), 1.0) for seed in (0, 2, 4))
-    learned = change.learn(pairs)
+    learned = reduce(change.merge, starmap(change.learn, pairs))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "change.safetensors"
         change_file.save(path, {32: learned}, origin)
