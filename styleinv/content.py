@@ -42,7 +42,7 @@ class ContentTerm:
 
 
 def content_term(
-    features: Mapping[str, jax.Array], normalization: str, weight: float = 1.0
+    features: Mapping[str, jax.Array], normalization: str, weight: float
 ) -> ContentTerm:
     """The term that holds an image to a photograph.
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from styleinv.errors import InputError
 from styleinv.images import resize
-from styleinv.vgg import PIXELS, corners, layer_names, layer_stride
+from styleinv.vgg import PIXELS, corners, layer_stride
 
 PROPAGATIONS = ("soft", "inside", "any")
 _LARGEST = 2048  # side in pixels up to which a size that would do is looked for
@@ -31,15 +31,16 @@ def layer_masks(
     mask: np.ndarray,
     layers: Sequence[str],
     name: str,
-    propagation: str = "soft",
-    network: Sequence[str] = layer_names(),
+    propagation: str,
+    network: Sequence[str],
 ) -> dict[str, jax.Array]:
-    """{layer: f32[h_l, w_l]}.
+    """{layer: f32[h_l, w_l] in [0, 1]}, how much each position belongs to the region.
 
     Deep layers see so much that of a small region no position may be wholly inside: a layer with
     less than one is left out. Other masks have one at every layer, or are refused.
 
     Args:
+        mask: f32[h, w] in [0, 1], of the image's own size.
         name: whose mask it is, for messages.
         propagation: one of `PROPAGATIONS`.
         network: all of its layers up to the deepest asked for, shallow to deep.

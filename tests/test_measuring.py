@@ -90,7 +90,8 @@ def test_measure_items_adds_up_what_single_images_give(shallow, many, regions, t
             ones = []
             for item, views in dataset.stream(many, [resolution], regions):
                 mask = views[resolution].masks[region]
-                carried = None if mask is None else layer_masks(mask, LAYERS, item.name)
+                if mask is not None:
+                    mask = layer_masks(mask, LAYERS, item.name, "soft", shallow.layers)
                 ones.append(
                     style.measure(
                         shallow,
@@ -98,7 +99,7 @@ def test_measure_items_adds_up_what_single_images_give(shallow, many, regions, t
                         LAYERS,
                         resolution=resolution,
                         weight=item.weight,
-                        masks=carried,
+                        masks=mask,
                     )
                 )
             for layer, desired in style.merge(*ones).moments.items():

@@ -5,9 +5,10 @@ import re
 import numpy as np
 import pytest
 
+from styleinv import regions
 from styleinv.errors import InputError
 from styleinv.images import resize
-from styleinv.regions import PROPAGATIONS, layer_masks
+from styleinv.regions import PROPAGATIONS
 from styleinv.vgg import PIXELS, VGG, layer_names
 
 LAYERS = (PIXELS, *layer_names())
@@ -25,6 +26,11 @@ def build(name):
         biases[conv] = np.zeros(2, np.float32)
     eye, zero = np.eye(3, dtype=np.float32), np.zeros(3, np.float32)
     return VGG(kernels, biases, eye, zero, convolution="direct")
+
+
+def layer_masks(mask, layers, name, propagation="soft", network=LAYERS[1:]):
+    """As most tests have it."""
+    return regions.layer_masks(mask, layers, name, propagation, network)
 
 
 def sees(network, region):

@@ -21,7 +21,7 @@ from styleinv.objective import (
     style_term,
 )
 from styleinv.strips import extract
-from styleinv.vgg import VGG
+from styleinv.vgg import VGG, layer_names
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -50,10 +50,14 @@ def soft_masks():
     return {"disk": inside.astype(np.float32), "rest": (1 - inside).astype(np.float32)}
 
 
+def masks_of(mask, layers):
+    return regions.layer_masks(mask, layers, "x", "soft", layer_names())
+
+
 def region_term(network, styles, masks, order=("disk", "rest"), statistic="gram"):
     terms = {}
     for region in order:
-        inside = regions.layer_masks(masks[region], STYLE_LAYERS, region)
+        inside = masks_of(masks[region], STYLE_LAYERS)
         measured = style.measure(network, styles[region], STYLE_LAYERS, resolution=48)
         share = float(masks[region].mean())
         terms[region] = style_term(
@@ -152,7 +156,7 @@ def test_a_mask_of_ones_equals_no_mask(networks, painting):
     network, image = networks["max"], jnp.asarray(painting(7, HEIGHT, WIDTH))
     layers = STYLE_LAYERS[:2]
     measured = style.measure(network, painting(4, 32, 64), layers, resolution=48)
-    ones = regions.layer_masks(np.ones((HEIGHT, WIDTH), np.float32), layers, "x")
+    ones = masks_of(np.ones((HEIGHT, WIDTH), np.float32), layers)
     results = []
     for masks in (None, ones):
         term = style_term(measured, layers, "mean_covariance", "fine", masks=masks)
@@ -178,7 +182,7 @@ def test_regions_pull_on_a_position_alike_however_small_they_are(networks, paint
     measured = style.measure(network, painting(4, 32, 64), layers, resolution=48)
 
     def term(mask, weight):
-        inside = regions.layer_masks(mask, layers, "x")
+        inside = masks_of(mask, layers)
         return style_term(measured, layers, "gram", "normalized", weight=weight, masks=inside)
 
     pictures = {"small": painting(7, 32, 32), "large": painting(9, 32, 96)}
@@ -237,7 +241,7 @@ def test_content_term_refuses_an_unknown_normalization():
     with pytest.raises(
         ValueError, match=r"`normalization` \(=sum\) must be one of relative, gatys"
     ):
-        content_term({}, "sum")
+        content_term({}, "sum", 1.0)
 
 
 @pytest.mark.parametrize(("pair", "size"), [("usual", 256), ("demo", 64)])
