@@ -12,7 +12,6 @@ The libraries are imported where a run begins, so that `--help` and mistakes are
 import csv
 import hashlib
 import io
-import json
 import logging
 import shutil
 import time
@@ -162,8 +161,8 @@ def work(opened: Pass) -> bool:
     plan = plan_of(opened)
     kind = kind_of(opened, plan)
     if hosts.place.process == 0:
-        write_json(opened.folder / "config.json", asdict(opened.config))
-        write_json(opened.folder / "run.json", opened.info | {"status": "running"})
+        files.write_json(opened.folder / "config.json", asdict(opened.config))
+        files.write_json(opened.folder / "run.json", opened.info | {"status": "running"})
         parts.begin(folder, kind, hosts.place.processes)
         hosts.show(READY)
     elif not hosts.wait(READY, range(1), opened.stop):
@@ -272,7 +271,7 @@ def conclude(opened: Pass, total: "Part") -> None:
     if skipped:
         LOG.warning("%d of %d images are not in it, see skipped.csv", len(skipped), len(items))
     told = {"status": "finished", "images": len(used), "skipped": len(skipped)}
-    write_json(folder / "run.json", opened.info | told)
+    files.write_json(folder / "run.json", opened.info | told)
 
 
 def csv_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
@@ -280,13 +279,6 @@ def csv_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes the file in one move."""
-    from styleinv import files
-
-    files.write(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Writing that leaves either the old file or the whole new one, whatever happens."""
 
 import errno
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from styleinv.errors import DiskError
 
@@ -33,6 +35,11 @@ def write(path: Path, content: bytes) -> None:
             temporary.unlink()
         raise DiskError(f"{path} cannot be written: {error.strerror}") from None
     sync(path.parent)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """See `write`."""
+    write(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
 def make_folder(folder: Path) -> None:

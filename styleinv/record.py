@@ -111,7 +111,7 @@ class Record:
         if folder.is_dir():
             files.remove_unfinished(folder)
         if not (folder / "config.json").is_file():
-            files.write(folder / "config.json", _json(config))
+            files.write_json(folder / "config.json", config)
         old = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
         self._before = old.get("seconds", 0.0)  # seconds of the earlier sittings
         self._opened = time.monotonic()
@@ -201,7 +201,10 @@ class Record:
     def write(self, name: str, content: bytes | Mapping[str, Any]) -> Path:
         """Writes a file of the folder in one move; a mapping becomes JSON."""
         path = self.folder / name
-        files.write(path, content if isinstance(content, bytes) else _json(content))
+        if isinstance(content, bytes):
+            files.write(path, content)
+        else:
+            files.write_json(path, content)
         return path
 
     def checkpoint(self, number: int, picture: int, position: Position) -> None:
@@ -266,7 +269,3 @@ class Record:
 def _position(checkpoint: Checkpoint) -> tuple[int, Position]:
     meta = checkpoint.meta
     return meta["picture"], Position(meta["stage"], meta["step"], checkpoint.leaves)
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2) + "\n").encode()

@@ -120,8 +120,7 @@ class Ledger:
             runs = (self.folder / "cells" / slug / "run.json" for slug in self._state["cells"])
             if first := next((path for path in runs if path.is_file()), None):
                 self._state |= {key: read_json(first)[key] for key in ABOUT}
-        content = json.dumps(self._state, indent=2) + "\n"
-        files.write(self.folder / "sweep.json", content.encode())
+        files.write_json(self.folder / "sweep.json", self._state)
         files.write(self.folder / "metrics.csv", sweep_table.as_csv(self.folder))
 
 
