@@ -95,8 +95,3 @@ def _plain_gram(x):
 def product(formula: str, *arrays: jax.Array) -> jax.Array:
     """An einsum in float32: an accelerator would round its factors to fewer bits."""
     return jnp.einsum(formula, *arrays, precision="highest", preferred_element_type=jnp.float32)
-
-
-def divisor(number: int, most: int) -> int:
-    """The largest divisor up to a bound."""
-    return max(n for n in range(1, min(number, most) + 1) if number % n == 0)

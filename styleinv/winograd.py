@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_batching import custom_vmap
 
-from styleinv.gram import divisor
 from styleinv.native.build import registers, target
 from styleinv.native.emitter import CHANNELS
 from styleinv.native.winograd import WINOGRAD, P, Q
@@ -95,4 +94,5 @@ def _cut(tiles: int, channels: int, made: int) -> tuple[int, int, int, int]:
 
 
 def _divisor(channels: int, most: int) -> int:
-    return CHANNELS * divisor(channels // CHANNELS, most // CHANNELS)
+    """The largest divisor up to a bound, in steps of `CHANNELS`."""
+    return max(n for n in range(CHANNELS, most + 1, CHANNELS) if channels % n == 0)

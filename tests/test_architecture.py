@@ -50,7 +50,7 @@ ARROWS = {
     "native.gram": {"native.emitter", "native.handler", "native.product"},
     "native.winograd": {"native.emitter", "native.handler", "native.product"},
     "native.build": {"native.emitter", "native.gram", "native.winograd"},
-    "winograd": {"gram", "native.build", "native.emitter", "native.winograd"},
+    "winograd": {"native.build", "native.emitter", "native.winograd"},
     "precision": set(),
     "convolution": {"compiler_options", "native.emitter", "precision", "winograd"},
     "vgg": {"convolution", "precision", "weights.convolutions"},
