@@ -46,6 +46,20 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def refuse_changed(where: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises an InputError that names the first field in which two configs differ.
+
+    Args:
+        where: what has the first of them, for the message.
+    """
+    old, new = flatten(before), flatten(json.loads(json.dumps(now)))
+    for key in old | new:
+        if old.get(key) != new.get(key):
+            raise InputError(
+                f"{where} with {key}={old.get(key)}, not {new.get(key)}; name a new folder"
+            )
+
+
 def flatten(config: Mapping[str, Any], prefix: str = "config") -> dict[str, str]:
     """{dotted name: value as text} of every field, named as on the command line."""
     flat = {}

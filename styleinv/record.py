@@ -18,7 +18,7 @@ import numpy as np
 from styleinv import checkpoints, files, images
 from styleinv.checkpoints import Checkpoint, Checkpoints
 from styleinv.errors import DiskError, InputError, reading
-from styleinv.journal import flatten, read_json
+from styleinv.journal import read_json, refuse_changed
 from styleinv.synthesize import Position
 from styleinv.tensorboard import Events
 
@@ -54,15 +54,8 @@ def belongs(folder: Path, experiment: str, config: Mapping[str, Any]) -> None:
         raise InputError(
             f"--workdir (={folder}) holds a run of {other}, not {experiment}; name a new folder"
         )
-    before = flatten(read_json(folder / "config.json"))
-    now = flatten(json.loads(json.dumps(config)))
-    changed = [key for key in before | now if before.get(key) != now.get(key)]
-    if changed:
-        key = changed[0]
-        raise InputError(
-            f"--workdir (={folder}) holds a run with {key}={before.get(key)}, not {now.get(key)}; "
-            "name a new folder"
-        )
+    before = read_json(folder / "config.json")
+    refuse_changed(f"--workdir (={folder}) holds a run", before, config)
 
 
 def kept(folder: Path) -> str:

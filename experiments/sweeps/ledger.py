@@ -132,7 +132,7 @@ def belongs(folder: Path, experiment: str, config: Any, slugs: Sequence[str]) ->
     """
     from styleinv import files
     from styleinv.errors import InputError, reading
-    from styleinv.journal import flatten
+    from styleinv.journal import refuse_changed
 
     with reading(f"--workdir (={folder})"):
         if folder.is_file():
@@ -147,13 +147,7 @@ def belongs(folder: Path, experiment: str, config: Any, slugs: Sequence[str]) ->
             f"--workdir (={folder}) holds a sweep of {old['experiment']}, not {experiment}; "
             "name a new folder"
         )
-    before, now = flatten(old["base"]), flatten(json.loads(json.dumps(asdict(config))))
-    if changed := [key for key in before | now if before.get(key) != now.get(key)]:
-        key = changed[0]
-        raise InputError(
-            f"--workdir (={folder}) holds a sweep with {key}={before.get(key)}, not "
-            f"{now.get(key)}; name a new folder"
-        )
+    refuse_changed(f"--workdir (={folder}) holds a sweep", old["base"], asdict(config))
     if gone := [slug for slug in old["cells"] if slug not in slugs]:
         raise InputError(
             f"--workdir (={folder}) holds a sweep with {len(gone)} cells that this grid has not "
