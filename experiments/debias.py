@@ -12,7 +12,7 @@ from experiments.inputs import check_items, seen_at, stages_of
 from experiments.targets import Source, origin_of
 from experiments.validate import style_layers
 from styleinv.config import Config
-from styleinv.errors import InputError
+from styleinv.errors import InputError, first_few
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,9 +69,8 @@ def check_sources(config: Config, digest: str, sources: Mapping[str, Source]) ->
         if without:
             raise InputError(
                 f"config.style.debias needs the original of each picture, and {len(without)} of "
-                f"{len(source.items)} have none ({', '.join(without[:5])}"
-                f"{', ...' if without[5:] else ''}); add a column original to the manifest, or "
-                "config.dataset.originals=FOLDER"
+                f"{len(source.items)} have none ({first_few(without)}); add a column "
+                "original to the manifest, or config.dataset.originals=FOLDER"
             )
         if source.given:
             _read(config, digest, source, source.given)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.validate import network_layers, style_layers
 from styleinv.config import Config
-from styleinv.errors import InputError
+from styleinv.errors import InputError, first_few
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,8 +76,7 @@ def refuse_narrow(
     if narrow:
         raise InputError(
             f"{len(narrow)} of {len(items)} images are too narrow for {deepest} at {coarsest} px, "
-            f"the first stage ({', '.join(narrow[:5])}{', ...' if narrow[5:] else ''}); "
-            "crop them, or raise config.resolution"
+            f"the first stage ({first_few(narrow)}); crop them, or raise config.resolution"
         )
 
 
@@ -93,12 +92,11 @@ def warn_of_small(
     ]
     if small:
         LOG.warning(
-            "%d of %d images are enlarged to %d px, and look blurred: %s%s",
+            "%d of %d images are enlarged to %d px, and look blurred: %s",
             len(small),
             len(items),
             seen,
-            ", ".join(small[:5]),
-            ", ..." if len(small) > 5 else "",
+            first_few(small),
         )
 
 
@@ -110,15 +108,14 @@ def warn_of_covering(masks: Sequence[tuple["MaskFile", float]]) -> None:
             over: they cannot be inverted.
     """
     gray = [(file, share) for file, share in masks if not file.color]
-    named = [f"{file.path.name} ({share:.0%})" for file, share in gray if share > _COVERING]
+    named = [f"{file.path.name} ({100 * share:.0f} %)" for file, share in gray if share > _COVERING]
     if named:
         LOG.warning(
-            "%d of %d masks cover more than %.0f %% of their picture, and may be inverted: %s%s",
+            "%d of %d masks cover more than %.0f %% of their picture, and may be inverted: %s",
             len(named),
             len(gray),
             100 * _COVERING,
-            ", ".join(named[:5]).replace("%", " %"),
-            ", ..." if len(named) > 5 else "",
+            first_few(named),
         )
 
 

@@ -1,7 +1,7 @@
 """The one exception whose message is meant for the person at the keyboard."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 _LONGEST = 4000  # letters of a message
@@ -49,6 +49,11 @@ def reason_of(error: BaseException, most: int | None = None) -> str:
         most: letters.
     """
     return " ".join(str(error).split())[:most] or type(error).__name__
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first five of a list, and whether there are more: "a, b, c, d, e, ..."."""
+    return ", ".join([*names[:5], "..."] if names[5:] else names)
 
 
 def one_of(what: str, value: str, options: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from styleinv.errors import InputError
+from styleinv.errors import InputError, first_few
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,8 @@ def test_message_is_no_longer_than_a_person_reads():
     assert len(actual) < 4000
     assert actual.startswith("the weight 999")
     assert actual.endswith("9 is too large; make it smaller")
+
+
+@pytest.mark.parametrize(("count", "desired"), [(5, "0, 1, 2, 3, 4"), (6, "0, 1, 2, 3, 4, ...")])
+def test_first_few_are_five(count, desired):
+    assert first_few([str(k) for k in range(count)]) == desired
