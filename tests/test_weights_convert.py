@@ -35,5 +35,7 @@ def test_convert_weights_writes_a_file_that_loads_and_prints_the_self_test(tmp_p
 def test_convert_weights_prints_one_line_and_status_2_for_a_mistake():
     done = convert("defualt")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("weights (=defualt) is not a source or a file; sources are ")
+    assert done.stderr.startswith(
+        "weights (=defualt) is not a source or a file; did you mean default? options are default, "
+    )
     assert done.stderr.count("\n") == 1

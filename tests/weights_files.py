@@ -1,7 +1,5 @@
 """Files as torch writes them, byte by byte and without torch, honest or not."""
 
-from __future__ import annotations
-
 import pickle
 import zipfile
 from typing import Any, NamedTuple

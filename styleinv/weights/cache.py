@@ -4,8 +4,6 @@ A file comes into being whole, under its final name, or not at all; and it is us
 numbers still have the digest that was written beside them.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil
@@ -58,7 +56,7 @@ def read_converted(path: Path, network: str) -> Weights:
     """The weights in a file that `write` made.
 
     Raises:
-      InputError: if its numbers are not those that were written, or are another network's.
+        InputError: if its numbers are not those that were written, or are another network's.
     """
     tensors = readers.read(path, "safetensors")
     about = readers.read_metadata(path)
@@ -82,7 +80,7 @@ def read_converted(path: Path, network: str) -> Weights:
 
 
 def write(weights: Weights, path: Path) -> None:
-    """Put `weights` into `path` in one step; concurrent writers cannot harm each other."""
+    """Puts `weights` into `path` in one step; concurrent writers cannot harm each other."""
     from safetensors.numpy import save
 
     tensors = {f"{name}.kernel": kernel for name, kernel in weights.kernels.items()}
@@ -102,7 +100,7 @@ def workspace(parent: Path) -> Iterator[Path]:
     """A folder of one's own inside `parent`, which is made if need be, gone afterwards.
 
     Raises:
-      InputError: if `parent` cannot be written, or is full.
+        InputError: if `parent` cannot be written, or is full.
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)

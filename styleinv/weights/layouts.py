@@ -4,8 +4,6 @@ assemble(tensors, layout, preprocessing, ...)  -> Weights
 recognize(tensors, where)                      -> the name of a layout
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -93,10 +91,10 @@ def assemble(
     family: str,
     where: str,
 ) -> Weights:
-    """Gather the convolutions of `network` from a file's tensors.
+    """The convolutions of `network` in a file's tensors.
 
     Raises:
-      InputError: if a tensor is missing, of another shape or kind, not finite, or left over.
+        InputError: if a tensor is missing, of another shape or kind, not finite, or left over.
     """
     names = LAYOUTS[layout].names(network)
     present = [conv for conv, (kernel, _, _) in names.items() if kernel in tensors]

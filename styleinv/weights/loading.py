@@ -1,8 +1,5 @@
 """A name or a path to the weights of a network."""
 
-from __future__ import annotations
-
-import difflib
 import logging
 import os
 import tempfile
@@ -11,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from styleinv.errors import InputError
+from styleinv.errors import InputError, suggest
 from styleinv.weights import cache, fetch, layouts, readers, selftest
 from styleinv.weights.convolutions import BLOCKS, Weights, layers
 from styleinv.weights.sources import SOURCES, Source
@@ -25,14 +22,14 @@ def load(
     """The weights that `name` stands for, checked by the self-test.
 
     Args:
-      name: a source (`sources.SOURCES`), fetched at its first use and then kept in the cache
-        folder; or the path to any file that a source names, or that scripts/convert_weights.py
-        wrote. The network of a file may stop after any convolution.
-      network: "vgg19" or "vgg16".
-      field: what the person who reads an error calls `name`.
+        name: a source (`sources.SOURCES`), fetched at its first use and then kept in the cache
+            folder; or the path to any file that a source names, or that scripts/convert_weights.py
+            wrote. The network of a file may stop after any convolution.
+        network: "vgg19" or "vgg16".
+        field: what the person who reads an error calls `name`.
 
     Raises:
-      InputError: one line, for anything that keeps the weights from being used.
+        InputError: one line, for anything that keeps the weights from being used.
     """
     if network not in BLOCKS:
         raise InputError(f"{network} is not a network; networks are {', '.join(sorted(BLOCKS))}")
@@ -48,11 +45,7 @@ def load(
         _LOG.info("weights %s: %s; %s", weights.name, weights.credit, selftest.check(weights))
         return weights
     names = sorted({source.name for source in SOURCES})
-    close = difflib.get_close_matches(name, names, n=1)
-    raise InputError(
-        f"{field} (={name}) is not a source or a file; sources are {', '.join(names)}"
-        + (f"; did you mean {close[0]}?" if close else "")
-    )
+    raise InputError(f"{field} (={name}) is not a source or a file; {suggest(name, names)}")
 
 
 def _load_source(source: Source) -> Weights:

@@ -5,8 +5,6 @@ read_metadata(path)  -> {name: text} of a safetensors file
 require(reader)      -> an error early, if a reader lacks its library
 """
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +22,7 @@ def read(path: Path, reader: str | None = None) -> dict[str, np.ndarray]:
     """The tensors of `path` by name, without the fully connected layers.
 
     Raises:
-      InputError: one line, if the file is missing, cut short, or holds anything but tensors.
+        InputError: one line, if the file is missing, cut short, or holds anything but tensors.
     """
     with reading(path):
         kind = _kind(path)
@@ -49,7 +47,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def require(reader: str) -> None:
-    """Raise an InputError if `reader` needs a library that is not installed."""
+    """Raises an InputError if `reader` needs a library that is not installed."""
     if reader == "keras" and importlib.util.find_spec("h5py") is None:
         raise InputError(
             "the weights of Keras need h5py, which is not installed; pip install 'styleinv[keras]'"

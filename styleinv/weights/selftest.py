@@ -5,8 +5,6 @@ that are merely bad. The fingerprint is free of scale, channel by channel, so th
 rescaled copy of the same training.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -44,10 +42,10 @@ class Report(NamedTuple):
 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows is reported
 def check(weights: Weights) -> Report:
-    """Run the self-test.
+    """What the self-test finds.
 
     Raises:
-      InputError: if an activation is not plausible, or the fingerprint of the family is missed.
+        InputError: if an activation is not plausible, or the fingerprint of the family is missed.
     """
     activations = _activations(weights)
     for name, activation in activations.items():

@@ -1,7 +1,5 @@
 """Where weights come from, as data: origin, digest, reader, layout, preprocessing, license."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -5,8 +5,6 @@ the kind of a storage, and nothing else; these stand for records of where the nu
 are then read from the file with every size checked against what is there.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import pickle
@@ -149,7 +147,7 @@ def read_torch(path: Path) -> dict[str, np.ndarray]:
     """Tensors by name; views of the file for the old format.
 
     Raises:
-      Exception: of many types, if the file is not what it says; its text tells a person why.
+        Exception: of many types, if the file is not what it says; its text tells a person why.
     """
     with open(path, "rb") as file:
         return _read_zip(path) if file.read(2) == b"PK" else _read_legacy(file, path)
