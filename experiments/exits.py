@@ -20,7 +20,7 @@ def answer(work: Callable[[], int | None]) -> NoReturn:
     try:
         sys.exit(work() or 0)
     except InputError as error:
-        _fail(str(error))
+        _fail(error)
     except FloatingPointError as error:
         _fail(f"{error}; try other layer weights, or a lower learning rate")
     except KeyboardInterrupt:
@@ -31,11 +31,10 @@ def answer(work: Callable[[], int | None]) -> NoReturn:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        _fail(f"{error.filename or 'the disk'} cannot be written: {error.strerror}; make room")
+        full = f"{error.filename or 'the disk'} cannot be written: {error.strerror}; make room"
+        _fail(InputError(full))  # which is one line, whatever the file is called
 
 
-def _fail(message: str) -> NoReturn:
-    """One line, whatever is in the names of files; status 2."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in message)
-    print(f"error: {line}", file=sys.stderr)
+def _fail(message: object) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
     sys.exit(2)

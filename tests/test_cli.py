@@ -242,8 +242,8 @@ def test_run_prints_one_line_whatever_a_file_is_called(monkeypatch, capsys):
 
 
 def test_run_says_that_the_disk_is_full(monkeypatch, capsys):
-    assert answer(monkeypatch, OSError(28, "No space left on device", "runs/a")) == 2
-    message = "error: runs/a cannot be written: No space left on device; make room\n"
+    assert answer(monkeypatch, OSError(28, "No space left on device", "runs/a\n")) == 2
+    message = "error: runs/a? cannot be written: No space left on device; make room\n"
     assert capsys.readouterr().err == message
 
 
