@@ -123,6 +123,7 @@ def execute(
     from styleinv.environment import environment
     from styleinv.interrupt import interruptible
 
+    # Refused first is what needs no look at the user's files.
     config = request.config
     check(experiment, config)
     settings = asdict(config)
@@ -135,6 +136,7 @@ def execute(
         return _already(folder)
     if config.tensorboard:
         tensorboard.require()
+    # Then the files are looked at, all of them.
     found = experiment.find(config)
     check_start(config)
     inputs = listed(config, found.contents, list(found.sources.values()))
@@ -142,6 +144,7 @@ def execute(
     if record.finished(folder):  # killed before its very last file
         with lock.hold(folder, patience), say_kept(request, folder):
             return _finish(experiment, folder, found)
+    # Then the network is loaded, and what was measured with it.
     refuse_large(config)
     if not config.network.rematerialize:
         memory.keep_freed()
@@ -157,6 +160,7 @@ def execute(
         step = rows.Rows(jax.local_devices()).step
     info = {"experiment": experiment.name, "config": request.name, "command": request.command}
     info |= {"weights": weights, **inputs} | environment()
+    # From here on the folder is this run's own, and is written to.
     with (
         nullcontext(stop) if stop else interruptible() as stop,
         lock.hold(folder, patience, stop),

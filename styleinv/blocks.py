@@ -35,21 +35,23 @@ def evaluate(
     loss, values = objective.only(())(image, {})
     x = network.enter(image)
     for names in network.blocks_up_to(objective.layers):
-        share, rows = objective.only(names), strip_rows(names, *x.shape[:2])
-        if strips and rows < x.shape[0] and (terms := _moments_terms(share)) is not None:
-            (part, more), x = _strips(network, x, names, terms, rows, precision)
+        part, rows = objective.only(names), strip_rows(names, *x.shape[:2])
+        if strips and rows < x.shape[0] and (terms := _moments_terms(part)) is not None:
+            (value, more), x = _strips(network, x, names, terms, rows, precision)
         else:
-            (part, more), x = _block(x, network, share, names, precision)
-            x = x + 0 * part
-        loss = loss + part
-        values |= {name: values.get(name, 0.0) + value for name, value in more.items()}
+            (value, more), x = _block(x, network, part, names, precision)
+            # A zero that XLA cannot know: the next block waits for this one's loss, after which the
+            # features that it is made of are free. Without, all blocks' are there at once.
+            x = x + 0 * value
+        loss = loss + value
+        values |= {name: values.get(name, 0.0) + each for name, each in more.items()}
     return loss, values
 
 
-def _moments_terms(share: Objective) -> Mapping[str, MomentsTerm] | None:
+def _moments_terms(part: Objective) -> Mapping[str, MomentsTerm] | None:
     """Its terms; None if one of them looks at more than moments."""
-    kept = {name: term for name, term in share.terms.items() if isinstance(term, MomentsTerm)}
-    return kept if len(kept) == len(share.terms) else None
+    kept = {name: term for name, term in part.terms.items() if isinstance(term, MomentsTerm)}
+    return kept if len(kept) == len(part.terms) else None
 
 
 def _strips(
@@ -71,22 +73,22 @@ def _strips(
 
 
 def _pass_block(
-    x: jax.Array, network: VGG, share: Objective, names: Sequence[str], precision: Precision
+    x: jax.Array, network: VGG, part: Objective, names: Sequence[str], precision: Precision
 ) -> tuple[Loss, jax.Array]:
-    features, x = network.pass_through(x, names, share.layers, precision)
-    return share(jnp.zeros(()), features), x
+    features, x = network.pass_through(x, names, part.layers, precision)
+    return part(jnp.zeros(()), features), x
 
 
-def _block_forward(x, network, share, names, precision):
-    return _pass_block(x, network, share, names, precision), (x, network, share)
+def _block_forward(x, network, part, names, precision):
+    return _pass_block(x, network, part, names, precision), (x, network, part)
 
 
 def _block_backward(names, precision, residual, cotangent):
-    x, network, share = residual
+    x, network, part = residual
     # XLA would see that this was computed before, and keep that instead: on CPU no barrier lasts.
     # A zero that it cannot know makes it new, and lets it begin only when the cotangent is there.
     x = x + 0 * cotangent[1].reshape(-1)[0]
-    _, pull = jax.vjp(lambda x: _pass_block(x, network, share, names, precision), x)
+    _, pull = jax.vjp(lambda x: _pass_block(x, network, part, names, precision), x)
     return (*pull(cotangent), None, None)
 
 

@@ -24,7 +24,7 @@ Features = Mapping[str, jax.Array]
 
 
 class Term(Protocol):
-    """One part of an objective: {"": total of the term, "/part": share of it, ...}."""
+    """One part of an objective: {"": total of the term, "/part": a part of that, ...}."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -32,7 +32,7 @@ class Term(Protocol):
         ...
 
     def only(self, layers: Sequence[str]) -> "Term | None":
-        """The share of it that looks at these layers; of no layers: at the image alone."""
+        """The part of it that looks at these layers; of no layers: at the image alone."""
         ...
 
     def __call__(self, image: jax.Array, features: Features) -> dict[str, jax.Array]: ...
@@ -49,9 +49,9 @@ class Objective(NamedTuple):
         return tuple(sorted({layer for term in self.terms.values() for layer in term.layers}))
 
     def only(self, layers: Sequence[str]) -> "Objective":
-        """See `Term.only`; the shares of all layers, and of none, add up to the whole."""
-        shares = {name: term.only(layers) for name, term in self.terms.items()}
-        return Objective({name: term for name, term in shares.items() if term is not None})
+        """See `Term.only`; the parts of all layers, and of none, add up to the whole."""
+        parts = {name: term.only(layers) for name, term in self.terms.items()}
+        return Objective({name: term for name, term in parts.items() if term is not None})
 
     def __call__(
         self, image: jax.Array, features: Features
@@ -147,8 +147,8 @@ class RegionsTerm:
         return tuple({layer: None for term in self.regions.values() for layer in term.layers})
 
     def only(self, layers):
-        shares = {region: term.only(layers) for region, term in self.regions.items()}
-        kept = {region: term for region, term in shares.items() if term is not None}
+        parts = {region: term.only(layers) for region, term in self.regions.items()}
+        kept = {region: term for region, term in parts.items() if term is not None}
         return RegionsTerm(kept) if kept else None
 
     def dispersion(self, styles: Mapping[str, Style]) -> float | None:

@@ -104,6 +104,8 @@ def measure_block(
         x: f32[h, w, c], what enters the block.
         rows: of a strip.
     """
+    # Each of `count` strips has rows of its own, and a margin of its neighbors' on either side; the
+    # last ends beyond the image.
     height, margin = x.shape[0], _shared_rows(names)
     count = -(-height // rows)
     beyond = count * rows - height
@@ -114,12 +116,12 @@ def measure_block(
     above = jnp.concatenate([x[None, :margin], own[:-1, -margin:]])
     below = jnp.concatenate([own[1:, :margin], x[None, -margin:]])
 
-    def cut(share):
+    def cut(share):  # as the rows are; beyond the image, no position counts
         return jnp.pad(share, ((0, beyond), (0, 0))).reshape(count, rows, -1)
 
     def measure_strip(strip):
         x, first, shares = strip
-        here = first - margin + jnp.arange(x.shape[0])
+        here = first - margin + jnp.arange(x.shape[0])  # rows of the image, or beyond it
         inside = ((here >= 0) & (here < height))[:, None, None]
         found: Found = {region: {} for region in shares}
         for name in names:
@@ -130,8 +132,8 @@ def measure_block(
             seen_here = {name: seen[margin:-margin]}
             _extend(found, measure_features(seen_here, _of(shares, (name,)), rows / height))
             x = seen if name != names[-1] else x
-        shrunk = inside.shape[0] // x.shape[0]  # 2 after pooling
-        return found, x[margin // shrunk : -margin // shrunk]
+        stride = inside.shape[0] // x.shape[0]  # 2 after pooling
+        return found, x[margin // stride : -margin // stride]
 
     strips = jnp.concatenate([above, own, below], axis=1)
     starts = rows * jnp.arange(count)
@@ -140,8 +142,8 @@ def measure_block(
         (strips, starts, jax.tree.map(cut, shares)),
     )
     found = jax.tree.map(lambda parts: parts.sum(0), each)
-    shrunk = rows // x.shape[1]
-    return found, x.reshape(-1, *x.shape[2:])[: height // shrunk]
+    stride = rows // x.shape[1]
+    return found, x.reshape(-1, *x.shape[2:])[: height // stride]
 
 
 def _of(shares: Shares, layers: Sequence[str]) -> Shares:
