@@ -1,4 +1,4 @@
-"""Flags: the only file that has any.
+"""The command line: words to a config, and what is wrong with them.
 
     --config=NAME  --config.field=value  --workdir=FOLDER  --help
 

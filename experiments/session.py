@@ -40,7 +40,8 @@ class Found(NamedTuple):
 
     Attributes:
         sources: {region: where its style comes from}.
-        contents: the photographs of a transfer.
+        contents: the photographs of a transfer, or those that take the place of the originals
+            (style.debias).
         layout: {region: f32[h, w]}, where in a learned style image each region goes; empty where a
             region fills it.
     """

@@ -137,7 +137,7 @@ def _mask_file(folder: Path, cell: str, where: str) -> MaskFile:
 
 
 def weight_of(text: str | None, where: str) -> float:
-    """A weight of 0 or more; 1 of nothing.
+    """A weight of 0 or more; 1 where there is no text.
 
     Args:
         where: the text is from, for the InputError if it is something else.

@@ -118,7 +118,9 @@ def yardstick(sparse: Sequence[Patches], references: Sequence[Patches]) -> Yards
 
 
 class Mosaic(NamedTuple):
-    """How much of a picture is copied, as shares of its patches that have a pattern; None for none.
+    """How much of a picture is copied, as shares of its patches that have a pattern.
+
+    All but `plain` are None where no patch has one.
 
     Attributes:
         copied: nearer to some reference than all but one in a hundred patches of the references

@@ -118,6 +118,7 @@ def write_curves(path: Path, own: Sequence[Row], others: Sequence[Sequence[Row]]
 
 
 def embed(content: bytes, kind: str) -> str:
+    """The data URI of an image file, of a kind: "png", "jpeg"."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
@@ -140,6 +141,7 @@ def picture(
 
 
 def heaviest(references: Sequence[Reference], size: int) -> list[Reference]:
+    """At most `size` of them, the heaviest first."""
     return sorted(references, key=lambda reference: -reference.weight)[:size]
 
 
@@ -153,6 +155,7 @@ def snapshot_paths(folder: Path, name: str) -> dict[int, Path]:
 
 
 def snapshots(paths: Mapping[int, Path], own: Sequence[Row]) -> list[Picture]:
+    """The pictures of `snapshot_paths`, small, with the resolutions that their rows have."""
     notes = {row["step"]: f"{row['resolution']} px" for row in own}
     return [
         picture(path, SNAPSHOT, f"step {step}", notes.get(step, "")) for step, path in paths.items()
@@ -205,10 +208,12 @@ def number(value: float | None) -> str:
 
 
 def percent(share: float) -> str:
+    """A share of 1 in percent: whole ones, below ten with two digits."""
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
 def duration(seconds: float) -> str:
+    """Its two largest units: hours and minutes, or minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -217,6 +222,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(iso: str | None) -> str:
+    """A time of run.json to the minute; "-" of none."""
     return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M}" if iso else "-"
 
 
