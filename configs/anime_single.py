@@ -1,6 +1,8 @@
 """The demo with one picture: what a style image is when nothing has to be averaged.
 
-python -m experiments.learn_style --config=anime_single
+    python -m experiments.learn_style --config=anime_single
+
+Otherwise as `anime`.
 """
 
 from styleinv.config import Config, Dataset
