@@ -54,10 +54,10 @@ def survey_changes(
     items: Sequence[Item],
     layers: Sequence[str],
     resolutions: Sequence[int],
-    regions: Sequence[str] = (ALL,),
+    regions: Sequence[str],
     *,
-    propagation: str = "soft",
-    stop: Callable[[], int] = lambda: 0,
+    propagation: str,
+    stop: Callable[[], int],
 ) -> dict[str, dict[int, Change]] | None:
     """{region: {resolution: Change}} from the items' originals to them; see `survey`.
 
