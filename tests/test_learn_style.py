@@ -117,8 +117,9 @@ def test_learn_style_killed_in_the_middle_of_its_steps_goes_on_bit_for_bit(
 ):
     """From copies of its folder, which hold what a process that is killed there leaves."""
     folder = tmp_path / "run"
-    at_step({n: partial(shutil.copytree, folder, tmp_path / f"step{n}") for n in (15, 27)})
-    assert learn([*CONFIG, f"--workdir={folder}"]) == 0
+    copies = {n: partial(shutil.copytree, folder, tmp_path / f"step{n}") for n in (15, 27)}
+    at_step(copies | {28: partial(os.kill, os.getpid(), signal.SIGINT)})
+    assert learn([*CONFIG, f"--workdir={folder}"]) == 130
     with (tmp_path / "step15" / "metrics.jsonl").open("a") as metrics:
         metrics.write('{"seed": 0, "st')
     at_step({})
