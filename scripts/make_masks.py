@@ -9,10 +9,11 @@ Masks are gray PNGs of the picture's size; look at the overlays, and mend what i
 """
 
 import argparse
+import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -26,6 +27,7 @@ from styleinv.errors import InputError
 from styleinv.masks import ALL, REST
 
 _LEAST = 0.005  # share of a picture under which a region is taken for absent
+_OURS = b"overlay of masks"  # the comment by which an overlay is known from a picture of the user's
 
 
 def main() -> int:
@@ -90,9 +92,13 @@ def run(arguments: argparse.Namespace) -> None:
         placed.append([grabcut.place(seed, item.name, *picture.shape[:2]) for seed in mine])
     found = clusters.propose(smalls, names) if names else grabcut.propose(smalls, placed)
     out = arguments.out or folder / "masks"
-    if not arguments.overwrite:
-        for item, stem, regions, shape in zip(items, _stems(items), found, shapes, strict=True):
-            _check_kept([out / f"{stem}_{region}.png" for region in regions], shape, item.name)
+    pictures = {os.path.realpath(item.path) for item in items}
+    for item, stem, regions, shape in zip(items, _stems(items), found, shapes, strict=True):
+        paths = [out / f"{stem}_{region}.png" for region in regions]
+        _refuse_pictures([*paths, _overlay(out, stem)], pictures)
+        if not arguments.overwrite:
+            _check_kept(paths, shape, item.name)
+            _check_overlay(_overlay(out, stem))
     written = [
         _write(item, stem, small, regions, out, arguments.overwrite)
         for item, stem, small, regions in zip(items, _stems(items), smalls, found, strict=True)
@@ -100,6 +106,23 @@ def run(arguments: argparse.Namespace) -> None:
     _tell(found, written, len(items))
     print(f"look at {out}/*_overlay.jpg")
     _list(folder, {item.name: one for item, one in zip(items, written, strict=True)}, arguments)
+
+
+def _overlay(out: Path, stem: str) -> Path:
+    return out / f"{stem}_overlay.jpg"
+
+
+def _refuse_pictures(paths: Sequence[Path], pictures: Container[str]) -> None:
+    """Raises an InputError for a file to be written that is one of the pictures."""
+    for path in paths:
+        if os.path.realpath(path) in pictures:
+            raise InputError(f"{path} is one of the pictures; name another folder: --out=FOLDER")
+
+
+def _check_overlay(path: Path) -> None:
+    """Raises an InputError for a file in the place of an overlay that is none of ours."""
+    if path.exists() and images.load(images.read_bytes(path), path).info.get("comment") != _OURS:
+        raise InputError(f"{path} is there, and no overlay of masks; move it, or use --overwrite")
 
 
 def _check_kept(paths: Sequence[Path], shape: tuple[int, int], name: str) -> None:
@@ -136,7 +159,9 @@ def _write(
         else:
             files.write(path, encode(Image.fromarray(mask), ".png"))
         shown[region], written[region] = mask, (path, mask.mean() / 255, new)
-    files.write(out / f"{stem}_overlay.jpg", encode(overlay.overlay(picture, shown), ".jpg"))
+    drawn = overlay.overlay(picture, shown)
+    drawn.info["comment"] = _OURS
+    files.write(_overlay(out, stem), encode(drawn, ".jpg"))
     return written
 
 

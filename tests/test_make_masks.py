@@ -146,6 +146,29 @@ def test_a_mask_of_another_size_that_is_there_is_refused(folder, propose):
     assert tree(folder) == before
 
 
+@pytest.mark.parametrize("words", [[], ["--overwrite"]])
+@pytest.mark.parametrize("name", ["01_overlay.jpg", "01_region1.png"])
+def test_a_picture_is_never_overwritten(folder, propose, name, words):
+    Image.open(folder / "01.jpg").save(folder / name)
+    before = tree(folder)
+    status, _, error = propose(folder, *FLAT, "--out", folder, *words)
+    assert status == 2
+    assert f"{name} is one of the pictures; name another folder: --out=FOLDER" in error
+    assert tree(folder) == before
+
+
+def test_a_file_in_the_place_of_an_overlay_stays(folder, propose):
+    (folder / "masks").mkdir()
+    shutil.copy(folder / "01.jpg", folder / "masks" / "10_overlay.jpg")
+    before = tree(folder)
+    status, _, error = propose(folder, *FLAT)
+    assert status == 2
+    assert re.search(r"10_overlay\.jpg is there, and no overlay of masks; move it, or use", error)
+    assert tree(folder) == before
+    assert propose(folder, *FLAT, "--overwrite")[0] == 0
+    assert propose(folder, *FLAT)[0] == 0  # it is ours now
+
+
 def test_tiny_and_flat_pictures_are_no_trouble(tmp_path, propose):
     Image.new("RGB", (300, 1), "blue").save(tmp_path / "line.png")
     Image.new("RGB", (2, 2), "white").save(tmp_path / "dot.png")
