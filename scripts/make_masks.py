@@ -11,6 +11,7 @@ Masks are gray PNGs of the picture's size; look at the overlays, and mend what i
 import argparse
 import os
 import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
@@ -69,12 +70,15 @@ def main() -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; what was written stays", file=sys.stderr)
+        return 130
     return 0
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Proposes, writes, and says what there is and what to do next."""
-    from masks import clusters, grabcut, palette
+    from masks import clusters, grabcut, manifest, palette
 
     folder = arguments.pictures
     if not folder.is_dir():
@@ -99,13 +103,17 @@ def run(arguments: argparse.Namespace) -> None:
         if not arguments.overwrite:
             _check_kept(paths, shape, item.name)
             _check_overlay(_overlay(out, stem))
+    rows = []
+    if out.resolve().is_relative_to(folder.resolve()):
+        rows = manifest.rows_of(folder, [item.name for item in items], arguments.overwrite)
     written = [
         _write(item, stem, small, regions, out, arguments.overwrite)
         for item, stem, small, regions in zip(items, _stems(items), smalls, found, strict=True)
     ]
     _tell(found, written, len(items))
     print(f"look at {out}/*_overlay.jpg")
-    _list(folder, {item.name: one for item, one in zip(items, written, strict=True)}, arguments)
+    named = {item.name: one for item, one in zip(items, written, strict=True)}
+    _list(folder, rows, named, arguments)
 
 
 def _overlay(out: Path, stem: str) -> Path:
@@ -174,8 +182,17 @@ def _tell(found: Sequence[Mapping], written: Sequence[Mapping], count: int) -> N
         print(f"{kept} masks were there and stay; --overwrite replaces them")
 
 
-def _list(folder: Path, written: Mapping[str, Mapping], arguments: argparse.Namespace) -> None:
-    """Puts the masks into a manifest, if that can name them, and says how to use it."""
+def _list(
+    folder: Path,
+    rows: Sequence[Mapping[str, str]],
+    written: Mapping[str, Mapping],
+    arguments: argparse.Namespace,
+) -> None:
+    """Puts the masks into a manifest, if that can name them, and says how to use it.
+
+    Args:
+        rows: what is listed so far.
+    """
     from masks import manifest
 
     root = folder.resolve()
@@ -193,11 +210,11 @@ def _list(folder: Path, written: Mapping[str, Mapping], arguments: argparse.Name
         name: {region: path.relative_to(root).as_posix() for region, path in some.items()}
         for name, some in paths.items()
     }
-    path = manifest.write(folder, relative, arguments.overwrite)
+    path = manifest.write(folder, rows, relative, arguments.overwrite)
     if path.name != dataset.MANIFEST:
         print(f"{folder / dataset.MANIFEST} stays as it is; to use the masks, put {path} there")
-    example = f"--config.dataset={folder} --config.dataset.region={regions[0]}"
-    print(f"then: python -m experiments.learn_style --config=anime {example}")
+    example = [f"--config.dataset={folder}", f"--config.dataset.region={regions[0]}"]
+    print(f"then: python -m experiments.learn_style --config=anime {shlex.join(example)}")
 
 
 def _regions(arguments: argparse.Namespace) -> tuple[list[str], list]:

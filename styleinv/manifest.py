@@ -49,6 +49,25 @@ def read_manifest(path: Path) -> list[Item]:
     Raises:
         InputError: if something in it is wrong; it names the line.
     """
+    items, seen = [], set()
+    for line, row in read_rows(path):
+        where = f"{path}, line {line}"
+        item = _item(path.parent, {column: cell for column, cell in row.items() if cell}, where)
+        file = os.path.realpath(item.path)
+        if file in seen:
+            raise InputError(f"{where}: {item.name} is listed twice; use its weight instead")
+        seen.add(file)
+        items.append(item)
+    return items
+
+
+def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """(number of the line, {column: cell}) of each row of a metadata.csv, less spaces around.
+
+    Raises:
+        InputError: if something in the columns is wrong, or in the number of cells; or if there is
+            no row.
+    """
     try:
         text = images.read_bytes(path).decode("utf-8-sig")
         table = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
@@ -59,21 +78,12 @@ def read_manifest(path: Path) -> list[Item]:
     _check_columns(path, columns)
     if not rows:
         raise InputError(f"{path} lists no images; add a line for each")
-    items, seen = [], set()
     for line, row in rows:
-        where = f"{path}, line {line}"
         if None in row:
             raise InputError(
-                f"{where}: there are more cells than columns; put quotes around commas"
+                f"{path}, line {line}: there are more cells than columns; put quotes around commas"
             )
-        cells = {column: text for column, cell in row.items() if (text := (cell or "").strip())}
-        item = _item(path.parent, cells, where)
-        file = os.path.realpath(item.path)
-        if file in seen:
-            raise InputError(f"{where}: {item.name} is listed twice; use its weight instead")
-        seen.add(file)
-        items.append(item)
-    return items
+    return [(line, {name: (row[name] or "").strip() for name in columns}) for line, row in rows]
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> None:

@@ -1,6 +1,8 @@
 """Proposed masks: near the painter's own on the demo pictures, and loaded as they are."""
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -134,6 +136,53 @@ def test_masks_and_manifests_that_are_there_stay(folder, propose):
     assert (folder / "metadata.csv").read_text() == "\n".join(rows)
     assert read(folder / "masks/01_region1.png").std() > 0.1
     assert "01.jpg,0.5,masks/01_region1.png," in (folder / "metadata.new.csv").read_text()
+
+
+def test_a_manifest_that_was_proposed_before_stays(folder, propose):
+    (folder / "metadata.csv").write_text("file_name\n01.jpg\n")
+    (folder / "metadata.new.csv").write_text("file_name,weight\n01.jpg,7\n")
+    before = tree(folder)
+    status, _, error = propose(folder, *FLAT)
+    assert status == 2
+    assert re.search(r"metadata\.new\.csv is there; put it in the place of metadata\.csv", error)
+    assert tree(folder) == before
+    assert propose(folder, *FLAT, "--overwrite")[0] == 0
+
+
+def test_a_manifest_with_spaces_is_read_as_the_library_does(folder, propose):
+    (folder / "metadata.csv").write_text("weight, file_name\n2,01.jpg \n")
+    assert propose(folder, *FLAT)[0] == 0
+    assert (folder / "metadata.new.csv").read_text().splitlines() == [
+        "weight,file_name,mask_region1,mask_region2",
+        "2,01.jpg,masks/01_region1.png,masks/01_region2.png",
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are letters there, not bytes")
+def test_a_name_that_no_manifest_can_hold_is_refused(folder, propose):
+    (folder / "03.jpg").rename(folder / os.fsdecode(b"\xe9.jpg"))
+    before = tree(folder)
+    status, _, error = propose(folder, *FLAT)
+    assert status == 2
+    assert re.search(r"\?\.jpg cannot be listed in a metadata\.csv; rename it", error)
+    assert tree(folder) == before
+
+
+def test_an_interrupt_ends_it_in_one_line(folder, propose, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dataset, "find", interrupt)
+    status, _, error = propose(folder, *FLAT)
+    assert (status, error) == (130, "stopped; what was written stays\n")
+
+
+def test_the_command_it_ends_with_is_quoted(tmp_path, propose):
+    folder = tmp_path / "my pictures"
+    folder.mkdir()
+    shutil.copy(DEMO / "01.jpg", folder)
+    line = propose(folder, *FLAT)[1].splitlines()[-1]
+    assert f"--config.dataset={folder}" in shlex.split(line)
 
 
 def test_a_mask_of_another_size_that_is_there_is_refused(folder, propose):
