@@ -136,7 +136,7 @@ def restyle(
                 image = colors.with_colors_of(image, view(taken.image, config.resolution))
             bits = config.content.bits or taken.bits
             output = run.write(output_name(config, content), photo.encode_png(image, taken, bits))
-            row = {"name": content.name, "photo": content.item.name}
+            row = {"name": content.name, "photo": content.item.name, "alpha": content.alpha}
             row |= {"output": str(output.relative_to(run.folder)), "loss": frame.snapshot.loss}
             row |= {k: v for k, v in frame.snapshot.values.items() if "/" not in k}
             terms, seen = problem.at(config.resolution)[1], view(taken.image, config.resolution)
@@ -236,7 +236,9 @@ def write_report(folder: Path, found: Found) -> Path:
         region: [Reference(item.name, item.path, item.weight) for item in source.items]
         for region, source in found.sources.items()
     }
-    return transfer_report.write_report(folder, photos, styles)
+    alphas = {each.name: each.alpha for each in found.contents}
+    several = len(set(alphas.values())) > 1
+    return transfer_report.write_report(folder, photos, styles, alphas if several else {})
 
 
 EXPERIMENT = session.Experiment(

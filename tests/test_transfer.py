@@ -261,6 +261,10 @@ def test_transfer_measures_a_style_in_a_photos_colors_once_for_every_alpha(run):
         "a_alpha0.1.png",
         "a_alpha1.png",
     ]
+    assert [row["alpha"] for row in results(folder)["pictures"]] == [1, 0.1]
+    page = (folder / "report.html").read_text("utf-8")
+    assert "2 pictures of a.png" in page
+    assert "a.png at alpha 0.1, stylized" in page
     assert list((folder / "styles").rglob("*.*")) == [folder / "styles" / "a" / "all.safetensors"]
 
 

@@ -153,6 +153,50 @@ def test_write_report_several_photos_are_pairs_and_a_table(write_run, contents, 
     assert_accessible(page)
 
 
+def grid_of(*stylized):
+    """Lines of results, and alphas, of one photo at alphas 1, 0.1, ..."""
+    names = [f"a_alpha{10.0**-i:g}" for i in range(len(stylized))]
+    done = [
+        results_of(name, {"all": measured(1.0, distance)}, photo="a.jpg")
+        for name, distance in zip(names, stylized, strict=True)
+    ]
+    return done, {name: 10.0**-i for i, name in enumerate(names)}
+
+
+def test_write_report_several_alphas_says_which_picture_has_which(write_run, contents, styles):
+    done, alphas = grid_of(0.5, 0.25)
+    folder = write_run(done, rows=metrics(*alphas))
+    (photo,) = contents("a")
+    photos = [photo._replace(name=name) for name in alphas]
+    page = Page(write_report(folder, photos, {"all": styles()}, alphas).read_text("utf-8"))
+    assert page.headings[0] == "2 pictures of a.jpg"
+    assert (
+        "a.jpg at alpha 1 gained least (2.0 times closer), a.jpg at alpha 0.1 most (4.0 times "
+        "closer). That compares squared distances. In exchange, the photo" in page.text
+    )
+    assert "In the median" not in page.text
+    assert page.alts()[:2] == ["The photo a.jpg", "a.jpg at alpha 1, stylized"]
+    assert "a.jpg at alpha 0.1 45 % 0.0450 1.00 0.250" in page.text
+    assert "a.jpg at alpha 1, the first; the totals of the others are gray." in page.text
+    assert "Stages of a.jpg at alpha 1" in page.text
+
+
+def test_write_report_several_alphas_that_gained_the_same(write_run, contents, styles):
+    done, alphas = grid_of(0.5, 0.5)
+    photos = [contents("a")[0]._replace(name=name) for name in alphas]
+    folder = write_run(done)
+    page = Page(write_report(folder, photos, {"all": styles()}, alphas).read_text("utf-8"))
+    assert "Every stylized picture is 2.0 times closer to the style than its photo" in page.text
+    assert "gained" not in page.text
+
+
+def test_write_report_several_photos_that_gained_the_same(write_run, contents, styles):
+    done = [results_of("a"), results_of("b")]
+    page = read_page(write_run(done), contents("a", "b"), {"all": styles()})
+    assert "In the median, a stylized picture is 4.0 times closer to the style" in page.text
+    assert "gained" not in page.text
+
+
 def test_write_report_several_photos_with_regions_of_their_own(write_run, contents, styles):
     one, two = {"sky": measured(1.0, 0.5), "rest": measured(1.0, 0.1)}, {"all": measured()}
     done = [results_of("a", one), results_of("b", two)]

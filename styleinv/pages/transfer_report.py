@@ -1,7 +1,7 @@
 """A transfer run's folder -> curve.png and report.html: photos beside what became of them.
 
-A single photo gets a page of its own, with its distances by layer; several get a grid of pairs and
-a table, and only the first of them is followed through its steps.
+A single picture gets a page of its own, with its distances by layer; several, of several photos or
+alphas, get a grid of pairs and a table, and only the first of them is followed through its steps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from itertools import groupby
 from math import inf, sqrt
 from pathlib import Path
 from statistics import fmean
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from styleinv.journal import read_json, read_metrics
@@ -40,6 +41,7 @@ class Distance(NamedTuple):
 class Pair(NamedTuple):
     """A photo, and what became of it: the result or, before there is one, the last snapshot."""
 
+    name: str
     photo: Picture
     stylized: Picture | None
     results: Results | None
@@ -53,7 +55,10 @@ class Pictures(NamedTuple):
 
 
 def write_report(
-    folder: Path, contents: Sequence[Reference], styles: Mapping[str, Sequence[Reference]]
+    folder: Path,
+    contents: Sequence[Reference],
+    styles: Mapping[str, Sequence[Reference]],
+    alphas: Mapping[str, float] = MappingProxyType({}),
 ) -> Path:
     """Writes curve.png and report.html into a run's folder and returns the path of the report.
 
@@ -63,8 +68,10 @@ def write_report(
 
     Args:
         folder: with run.json and config.json, and what else the run left there.
-        contents: the photos, at least one, each under the name that its files in the folder have.
+        contents: the photos, at least one, each under the name that its files in the folder have;
+            once for each alpha.
         styles: {region: pictures of its style}, without pictures where it came from a style file.
+        alphas: {name of a content: its alpha}, of a run that has several.
 
     Raises:
         InputError: if a JSON file is missing or broken, or the folder cannot be written.
@@ -78,6 +85,9 @@ def write_report(
     distances = {name: _distances(row) for name, row in results.items()}
     each = [one for row in distances.values() for one in row]
     layers = _layers(results[first]) if single and results else {}
+    photo_of = {it.name: it.path.name for it in contents}
+    photo_of |= {name: row["photo"] for name, row in results.items()}
+    titles = {name: photo + _at_alpha(alphas.get(name)) for name, photo in photo_of.items()}
     return page.write(
         folder,
         "transfer_report.html.jinja",
@@ -89,8 +99,9 @@ def write_report(
         styles={region: _style(references) for region, references in styles.items()},
         regional=any(one.region != "all" for one in each),
         results=results,
-        photo_of={it.name: it.path.name for it in contents}
-        | {n: r["photo"] for n, r in results.items()},
+        photos=list({it.path: photo_of[it.name] for it in contents}.values()),
+        alphas=alphas,
+        titles=titles,
         pairs=_pairs(folder, contents, results),
         distances=distances,
         ranked=sorted(each, key=lambda it: it.photo / it.stylized if it.stylized else inf),
@@ -109,6 +120,11 @@ def write_report(
 def place(region: str) -> str:
     """Where in a picture a region is, as the end of a sentence."""
     return {"all": "", "rest": " in the rest"}.get(region, f" in {region}")
+
+
+def _at_alpha(alpha: float | None) -> str:
+    """What tells pictures of one photo apart."""
+    return "" if alpha is None else f" at alpha {alpha!r}".removesuffix(".0")
 
 
 def _results(folder: Path, contents: Sequence[Reference]) -> dict[str, Results]:
@@ -151,7 +167,7 @@ def _pairs(
         caption = row["photo"] if row else photo.name
         before = page.picture(photo, resolution, caption, quality=quality)
         after = page.picture(path, resolution, path.name, quality=quality) if path else None
-        pairs.append(Pair(before, after, row))
+        pairs.append(Pair(name, before, after, row))
     return pairs
 
 
