@@ -87,6 +87,11 @@ def choose_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Sour
     from styleinv import dataset, masks
 
     items, files = read_path(config, *regions)
+    if config.dataset.masks and set(regions.values()) == {masks.ALL}:
+        name = next(iter(masks.parse(config.dataset.masks)))
+        raise InputError(
+            f"config.dataset.masks are for a region; write --config.dataset.region={name}"
+        )
     labels = {item.region for item in items} | set(files)
     if idle := sorted(labels - {"", *regions}):
         raise InputError(

@@ -359,6 +359,13 @@ CONFIG = {
         ["--config.start.image=content"],
         r"start\.image \(=content\) is for a transfer, which starts from its photo; choose noise",
     ),
+    "masks of no region": (
+        [
+            "--config.dataset.path={tmp}/pictures/a.png",
+            "--config.dataset.masks=sky={tmp}/pictures/b.png",
+        ],
+        r"config\.dataset\.masks are for a region; write --config\.dataset\.region=sky",
+    ),
     "masks of no photo": (
         ["--config.content.masks=sky={tmp}/pictures/a.png"],
         r"config\.content\.masks is for `python -m experiments\.transfer`",
