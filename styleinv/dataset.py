@@ -69,6 +69,10 @@ def _find_one(path: Path) -> list[Item]:
 def _find_in_folder(path: Path) -> list[Item]:
     if (path / MANIFEST).is_file():
         return read_manifest(path / MANIFEST)
+    if (path / "config.json").is_file() and (path / "run.json").is_file():
+        raise InputError(
+            f"{path} is the folder of a run; name its style.png, style.safetensors or stylized/"
+        )
     items = [
         Item(file.name, file)
         for file in sorted(path.iterdir())

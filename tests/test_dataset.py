@@ -99,6 +99,14 @@ def test_find_refuses_a_folder_without_images(tmp_path, name, message):
         dataset.find(tmp_path / name)
 
 
+def test_find_refuses_the_folder_of_a_run(pictures):
+    """Its charts are no pictures."""
+    for name in ("config.json", "run.json"):
+        (pictures / name).write_text("{}")
+    with pytest.raises(InputError, match=r"pictures is the folder of a run; name its style\.png"):
+        dataset.find(pictures)
+
+
 def test_a_folder_that_cannot_be_read_is_refused(pictures):
     items = dataset.find(pictures)
     with locked(pictures):
