@@ -1,10 +1,12 @@
 """A folder of pictures, or a folder with metadata.csv, -> an ordered list of items; streaming."""
 
 import hashlib
+import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +17,12 @@ from styleinv.errors import InputError, reading
 from styleinv.manifest import MANIFEST, Item, leads_out, read_manifest, weight_of
 from styleinv.masks import ALL
 
+LOG = logging.getLogger("styleinv")
+# Endings of what a person takes for a picture, too.
+_OTHERS = (
+    *(".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif", ".jfif", ".jxl", ".jp2", ".psd"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),  # of cameras, raw
+)
 _EXPLAINED = 20  # bad files whose reason is in the message; the others are only named
 
 
@@ -73,11 +81,10 @@ def _find_in_folder(path: Path) -> list[Item]:
         raise InputError(
             f"{path} is the folder of a run; name its style.png, style.safetensors or stylized/"
         )
-    items = [
-        Item(file.name, file)
-        for file in sorted(path.iterdir())
-        if file.suffix.lower() in images.EXTENSIONS and not file.name.startswith(".")
-    ]
+    there = [file for file in sorted(path.iterdir()) if not file.name.startswith(".")]
+    items = [Item(file.name, file) for file in there if file.suffix.lower() in images.EXTENSIONS]
+    if others := [file.name for file in there if file.suffix.lower() in _OTHERS]:
+        _note_left_out(path, tuple(others))
     if not items:
         kinds = ", ".join(images.EXTENSIONS)
         raise InputError(f"dataset {path} holds no images ({kinds}) and no {MANIFEST}")
@@ -85,6 +92,18 @@ def _find_in_folder(path: Path) -> list[Item]:
         if item.path.is_symlink() and leads_out(item.path, path):
             raise InputError(f"{item.path} is a link out of its folder; copy the picture into it")
     return items
+
+
+@cache  # once for a folder, however often a run looks into it
+def _note_left_out(folder: Path, names: tuple[str, ...]) -> None:
+    LOG.warning(
+        "%d %s left out of %s (%s%s): only PNG, JPEG and WebP are taken from a folder",
+        len(names),
+        "file is" if len(names) == 1 else "files are",
+        folder,
+        ", ".join(names[:5]),
+        ", ..." if names[5:] else "",
+    )
 
 
 def reweigh(items: Sequence[Item], weights: Sequence[float]) -> list[Item]:

@@ -1,6 +1,7 @@
 """Folders and manifests to items; weights, subsets; streaming."""
 
 import hashlib
+import re
 import threading
 import time
 import weakref
@@ -105,6 +106,16 @@ def test_find_refuses_the_folder_of_a_run(pictures):
         (pictures / name).write_text("{}")
     with pytest.raises(InputError, match=r"pictures is the folder of a run; name its style\.png"):
         dataset.find(pictures)
+
+
+def test_find_names_the_pictures_of_a_folder_that_it_leaves_out(pictures, caplog):
+    (pictures / "notes.txt").write_text("no picture")
+    for name in ("x.heic", "Old.TIF"):
+        (pictures / name).write_bytes(b"")
+    for _ in range(2):
+        assert names(dataset.find(pictures)) == ["a.png", "b.png", "c.png", "d.png"]
+    (line,) = [record.getMessage() for record in caplog.records]  # and not at each look
+    assert re.search(r"2 files are left out of \S+ \(Old\.TIF, x\.heic\): only PNG, JPEG and", line)
 
 
 def test_a_folder_that_cannot_be_read_is_refused(pictures):
