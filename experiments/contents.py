@@ -73,7 +73,7 @@ def find_contents(config: Config) -> list[Content]:
         if found:
             covered += [(item.masks[r], float(mask.mean())) for r, mask in found.items()]
             regions = [*found, masks.REST] if masks.uncovered(found) else list(found)
-        stem = re.sub(r"[^\w.-]+", "_", Path(item.name).stem) or "photo"
+        stem = _stem(item.name)
         photo = next(n for n in chain([stem], (f"{stem}-{i}" for i in count(2))) if n not in names)
         names.append(photo)
         for alpha in config.alpha:
@@ -81,6 +81,12 @@ def find_contents(config: Config) -> list[Content]:
             contents.append(Content(item, one, photo, name, tuple(regions), alpha))
     warn_of_covering(covered)
     return contents
+
+
+def _stem(name: str) -> str:
+    """What the names of a photo's files begin with: at most 150 of the 255 bytes of a name."""
+    stem = re.sub(r"[^\w.-]+", "_", Path(name).stem) or "photo"
+    return stem.encode()[:150].decode(errors="ignore")
 
 
 def _of_alpha(alphas: Sequence[float], alpha: float) -> str:

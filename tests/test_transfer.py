@@ -156,6 +156,16 @@ def test_transfer_keeps_names_apart(run, tmp_path, pictures):
     assert outputs == ["x-2.png", "x.png", "x_y.png"]
 
 
+def test_transfer_keeps_names_apart_that_are_too_long_for_what_is_added(run, tmp_path, pictures):
+    (tmp_path / "photos").mkdir()
+    for end in "xy":
+        name = 149 * "a" + 48 * "é" + f"{end}.png"  # 250 bytes; cut within a letter
+        shutil.copy(pictures / "a.png", tmp_path / "photos" / name)
+    folder = run("--config.content={tmp}/photos", ONE[1], "--config.steps=1")
+    outputs = sorted(path.name for path in (folder / "stylized").iterdir())
+    assert outputs == [149 * "a" + "-2.png", 149 * "a" + ".png"]
+
+
 @pytest.mark.parametrize(
     ("network", "pooling", "padding"),
     [
