@@ -28,7 +28,7 @@ from experiments.inputs import stages_of
 from experiments.optimize import Task, is_done, optimize
 from experiments.problem import Problem, Styles, objective, places, start_image, style_part
 from experiments.session import Found, Session
-from styleinv.config import Config
+from styleinv.config import Config, Verify
 from styleinv.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +53,17 @@ def check(config: Config) -> None:
         raise InputError("there is no photo to restyle; give one: --config.content=photo.jpg")
     if len(config.seeds) > 1:
         raise InputError(f"config.seeds has {len(config.seeds)} seeds; a transfer takes one")
+    start = config.start.image
+    if start != "noise" and config.seeds != Config().seeds:
+        raise InputError(
+            f"config.seeds are of noise, and config.start.image (={start}) is none; leave them "
+            "out, or start from noise"
+        )
+    plain = Verify()
+    if asked := [k for k, value in vars(config.verify).items() if value != getattr(plain, k)]:
+        raise InputError(
+            f"config.verify.{asked[0]} is for `python -m experiments.verify`; leave it out"
+        )
     if config.style.mode != "full":
         raise InputError(
             f"config.style.mode (={config.style.mode}) is for learn_style; "

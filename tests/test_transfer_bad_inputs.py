@@ -50,6 +50,14 @@ TABLE = {
         [CONTENT, STYLE, "--config.seeds=0,1"],
         r"config\.seeds has 2 seeds; a transf",
     ),
+    "a seed without noise": (
+        [CONTENT, STYLE, "--config.seeds=7"],
+        r"config\.seeds are of noise, and config\.start\.image \(=content\) is none; leave",
+    ),
+    "a question": (
+        [CONTENT, STYLE, "--config.verify.counts=1"],
+        r"config\.verify\.counts is for `python -m experiments\.verify`; leave it out",
+    ),
     "two equal alphas": (
         [CONTENT, STYLE, "--config.alpha=1,1"],
         r"config\.alpha names a number",
