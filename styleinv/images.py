@@ -125,9 +125,9 @@ def exif_of_any_kind() -> Iterator[None]:
 
 @contextmanager
 def readable(name: str | os.PathLike) -> Iterator[None]:
-    """Turns whatever Pillow raises on a broken file into an InputError; its warnings are dropped.
+    """Turns whatever Pillow raises on a broken file into an InputError.
 
-    It warns at 90 megapixels and raises at twice that.
+    It raises at twice the 90 megapixels at which it warns, which is ignored, see above.
     """
     try:
         yield

@@ -61,6 +61,11 @@ def test_draw_gives_each_region_of_a_term_a_line(drawn, narrow):
     assert {"style: sky", "style: a_long_name", "style: rest"} < lines.keys()
 
 
+def test_draw_gives_the_only_region_of_a_term_no_line_of_its_own(drawn):
+    lines = drawn(metrics(values={"style": 0.3, "style@sky": 0.3}))
+    assert {label for label in lines if "style" in label} == {"style"}
+
+
 def test_draw_leaves_out_a_term_that_is_zero_but_for_rounding(drawn):
     first, *rest = metrics(steps=3, values={"content": 1e-3, "style": 0.3})
     lines = drawn([first | {"values": {"content": 1e-15, "style": 0.3}}, *rest])

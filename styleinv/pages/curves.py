@@ -6,6 +6,7 @@ logarithmic axis.
 """
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import cycle, groupby
 from math import ceil, isfinite, log10
@@ -37,7 +38,7 @@ def draw(
         others: the same of other pictures, such as those of other seeds.
         narrow: for a phone: less wide, so that its text stays readable when scaled to the screen.
     """
-    terms = [name for name in own[0]["values"] if "/" not in name]
+    terms = _terms([name for name in own[0]["values"] if "/" not in name])
     layers = [name for name in own[0]["values"] if name.startswith("style/")]
 
     width, height = (4.5, 3.6) if narrow else (9.6, 3.9)
@@ -51,6 +52,12 @@ def draw(
         above.append(_draw_layers(axes[1], own, layers, font, height))
     _place(axes, above, (width, height), font, named=bool(layers))
     return as_png(figure)
+
+
+def _terms(names: Sequence[str]) -> list[str]:
+    """Those with a line of their own: the part of a single region is the whole term."""
+    parts = Counter(name.partition("@")[0] for name in names if "@" in name)
+    return [name for name in names if "@" not in name or parts[name.partition("@")[0]] > 1]
 
 
 def as_png(figure: Figure) -> bytes:
