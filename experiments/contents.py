@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from experiments import targets
-from experiments.inputs import ShapeAt, refuse_narrow, seen_shape, warn_of_covering, warn_of_small
+from experiments.inputs import (
+    ShapeAt,
+    refuse_narrow,
+    seen_shape,
+    warn_of_covering,
+    warn_of_small,
+    with_masks,
+)
 from experiments.problem import refuse_vanishing
 from experiments.targets import Source
 from styleinv.config import Config
@@ -59,7 +66,7 @@ def find_contents(config: Config) -> list[Content]:
             f"config.content.path (={config.content.path}) has a photo for the region {labels[0]}; "
             "leave the name out: config.content.masks say where regions are"
         )
-    items = targets.with_masks(items, "content", config.content.masks)
+    items = with_masks(items, "content", config.content.masks)
     checked = dataset.check(items)
     for shape_at in _shapes_at(config):
         refuse_narrow(config, items, checked, shape_at)
@@ -112,7 +119,11 @@ def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Sourc
             f"config.dataset.region (={','.join(of_style)}) is more than one style for the photo; "
             "config.content.masks say where each goes"
         )
-    sources = targets.find_sources(config, regions if masked else {ALL: of_style[0]})
+    sources = targets.find_sources(
+        config,
+        regions if masked else {ALL: of_style[0]},
+        partial(_refuse_unmasked, contents),
+    )
     missing = [region for region in regions if region not in sources and region != REST]
     if missing:
         raise InputError(
@@ -132,6 +143,24 @@ def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Sourc
         for shape_at in _shapes_at(config):
             refuse_vanishing(config, styled, partial(shape_at, *shape), str(content.item.path))
     return sources
+
+
+def _refuse_unmasked(contents: Sequence[Content], sources: Mapping[str, Source]) -> None:
+    """Raises an InputError for a region that no picture of its style, whose masks differ, has."""
+    from styleinv.masks import ALL, REST
+
+    for region, source in sources.items():
+        there = list(dict.fromkeys(name for item in source.items for name in item.masks))
+        free = any(item.region == region and not item.masks for item in source.items)
+        if region in (ALL, REST, *there) or free or not there:
+            continue
+        file = next(c.item.masks[region] for c in contents if region in c.regions)
+        example = f"{there[0]}={file.path}{f'#{file.color}' if file.color else ''}"
+        raise InputError(
+            f"no picture of the style has a mask {region}, but {', '.join(there)}; call the "
+            f"photo's regions what theirs are (--config.content.masks={example}), or write "
+            f"--config.style={region}=FILE"
+        )
 
 
 def _shapes_at(config: Config) -> list[ShapeAt]:

@@ -40,6 +40,24 @@ def check_items(config: Config, items: Sequence["Item"], region: str) -> list["C
     return checked
 
 
+def with_masks(items: list["Item"], group: str, texts: Sequence[str]) -> list["Item"]:
+    """The single picture of config.GROUP with the masks of config.GROUP.masks, if there are any.
+
+    Raises:
+        InputError: if there are masks and more pictures than one.
+    """
+    from styleinv import masks
+
+    if not texts:
+        return items
+    if len(items) != 1:
+        raise InputError(
+            f"config.{group}.masks are for one picture, and there are {len(items)}; "
+            "put a metadata.csv beside them"
+        )
+    return [items[0]._replace(masks=masks.parse(texts))]
+
+
 def _refuse_vanishing(config: Config, mask: "np.ndarray", item: "Item") -> None:
     """Raises an InputError for a mask that vanishes at some layer, at some stage."""
     from styleinv import images, vgg

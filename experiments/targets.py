@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.inputs import check_items, seen_at, stages_of, warn_of_masks, warn_of_small
+from experiments.inputs import (
+    check_items,
+    seen_at,
+    stages_of,
+    warn_of_masks,
+    warn_of_small,
+    with_masks,
+)
 from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
@@ -51,13 +58,21 @@ class Measured(NamedTuple):
     origin: "Origin"
 
 
-def find_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source]:
+def find_sources(
+    config: Config,
+    regions: Mapping[str, str],
+    refuse: Callable[[Mapping[str, Source]], None] = lambda sources: None,
+) -> dict[str, Source]:
     """`choose_sources`, every picture of which is read once and checked.
+
+    Args:
+        refuse: raises an InputError for sources that will not do, before a picture is read.
 
     Raises:
         InputError: for whatever of it cannot be used.
     """
     found = choose_sources(config, regions)
+    refuse(found)
     if config.dataset.originals and not config.style.debias:
         LOG.warning("config.dataset.originals are for config.style.debias; without it none is used")
     for name, source in found.items():
@@ -164,24 +179,6 @@ def read_path(config: Config, *names: str) -> tuple[list["Item"], dict[str, Path
     if config.dataset.weights:
         items = dataset.reweigh(items, config.dataset.weights)
     return dataset.subset(items, config.dataset.size, config.dataset.seed), files
-
-
-def with_masks(items: list["Item"], group: str, texts: Sequence[str]) -> list["Item"]:
-    """The single picture of config.GROUP with the masks of config.GROUP.masks, if there are any.
-
-    Raises:
-        InputError: if there are masks and more pictures than one.
-    """
-    from styleinv import masks
-
-    if not texts:
-        return items
-    if len(items) != 1:
-        raise InputError(
-            f"config.{group}.masks are for one picture, and there are {len(items)}; "
-            "put a metadata.csv beside them"
-        )
-    return [items[0]._replace(masks=masks.parse(texts))]
 
 
 def origin_of(config: Config, digest: str, source: Source) -> "Origin":

@@ -47,6 +47,8 @@ def parse(texts: Sequence[str]) -> dict[str, MaskFile]:
         if name or color:
             one = {name or color: MaskFile(Path(path), color)}
         else:
+            if len(texts) > 1 and not os.path.exists(path):
+                raise InputError(f"the mask {path} does not exist; commas stand between masks")
             one = {_hex(color): MaskFile(Path(path), _hex(color)) for color in palette(path)}
         for region, file in one.items():
             if region in found or region in (ALL, REST):

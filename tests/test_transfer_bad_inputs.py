@@ -80,6 +80,20 @@ TABLE = {
         [CONTENT, STYLE, MASK],
         r"no style for the region sky; write",
     ),
+    "regions that are called otherwise in the style": (
+        [
+            CONTENT,
+            "--config.content.masks=sky={tmp}/sky.png#ffffff",
+            "--config.dataset.masks=sea={tmp}/sky.png",
+            STYLE,
+        ],
+        r"no picture of the style has a mask sky, but sea; call the photo's regions what theirs "
+        r"are \(--config\.content\.masks=sea=\S+sky\.png#ffffff\), or write --config\.style=sky=F",
+    ),
+    "a mask with a comma in its name": (
+        [CONTENT, "--config.content.masks=sky=a,b.png", STYLE],
+        r"the mask b\.png does not exist; commas stand between masks",
+    ),
     "style for no region": (
         [CONTENT, "--config.style=sea={tmp}/pictures/b.png"],
         r"there is a style for the region sea, but no such region; regions are all",
