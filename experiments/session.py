@@ -15,7 +15,7 @@ from experiments import cli, debias, targets
 from experiments.contents import Content
 from experiments.inputs import check_start, load_network, refuse_large
 from experiments.problem import Styles
-from experiments.sittings import listed, refuse_more, refuse_others
+from experiments.sittings import listed, refuse_other_photos, refuse_others
 from experiments.targets import Source
 from experiments.validate import validate
 from styleinv.config import Config
@@ -133,7 +133,7 @@ def execute(
     patience = PATIENCE if stop else 0
     lock.refuse_held(folder, patience)
     if record.finished(folder) and (folder / "report.html").is_file():
-        refuse_more(config, folder)
+        refuse_other_photos(config, folder)
         return _already(folder)
     if config.tensorboard:
         tensorboard.require()

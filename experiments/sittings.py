@@ -20,14 +20,11 @@ def listed(
     config: Config, contents: "Sequence[Content]", sources: "Sequence[Source]"
 ) -> dict[str, Any]:
     """What run.json says of photographs, in their order, and of masks and the start, {} each."""
-    from styleinv import images, style_file
-
-    def digest(path: Path) -> str:
-        return hashlib.sha256(images.read_bytes(path)).hexdigest()
+    from styleinv import style_file
 
     photos = ({"name": each.name, "sha256": each.checked.digest} for each in contents)
     others = (
-        {"name": str(path), "sha256": digest(path)} for path in _others(config, contents, sources)
+        {"name": str(path), "sha256": _digest(path)} for path in _others(config, contents, sources)
     )
     return {
         "contents": list(style_file.listed(photos)),
@@ -51,19 +48,30 @@ def refuse_others(folder: Path, now: dict[str, Any]) -> None:
         )
 
 
-def refuse_more(config: Config, folder: Path) -> None:
-    """Raises an InputError if there are more photographs now, or fewer, than in a finished run."""
+def refuse_other_photos(config: Config, folder: Path) -> None:
+    """Raises an InputError if a finished run's photographs are not those that there are now."""
     from styleinv import dataset
     from styleinv.journal import read_json
 
-    done = read_json(folder / "run.json").get("contents")
-    if done and "count" not in done[0]:
-        now = len(dataset.find(config.content.path)) * len(config.alpha)
-        if now != len(done):
-            raise InputError(
-                f"{folder} holds {len(done)} pictures, finished, and there are photographs for "
-                f"{now} now; name a new --workdir"
-            )
+    path = folder / "run.json"
+    done = read_json(path).get("contents")
+    if not done or "count" in done[0]:
+        return
+    items = [item for item in dataset.find(config.content.path) for _ in config.alpha]
+    if len(items) != len(done):
+        raise InputError(
+            f"{folder} holds {len(done)} pictures, finished, and there are photographs for "
+            f"{len(items)} now; name a new --workdir"
+        )
+    digests = {path: _digest(path) for path in {item.path for item in items}}  # each once
+    if [digests[item.path] for item in items] != [one["sha256"] for one in done]:
+        raise InputError(f"{path} is of other photographs than there are now; name a new --workdir")
+
+
+def _digest(path: Path) -> str:
+    from styleinv import images
+
+    return hashlib.sha256(images.read_bytes(path)).hexdigest()
 
 
 def _others(

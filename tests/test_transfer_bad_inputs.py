@@ -232,6 +232,18 @@ def test_a_run_goes_on_with_the_photographs_it_began_with(attempt, tmp_path, mon
     assert "run holds 2 pictures, finished, and there are photographs for 3 now; name a new" in err
 
 
+def test_a_finished_run_is_not_of_another_photo_of_the_same_name(attempt, tmp_path):
+    photo, words = tmp_path / "pictures" / "a.png", [CONTENT, STYLE, "--config.alpha=1,0.1"]
+    before = photo.read_bytes()
+    assert attempt(words)[0] == 0
+    shutil.copy(tmp_path / "pictures" / "c.png", photo)
+    status, err = attempt(words)
+    assert status == 2
+    assert re.search(r"run\.json is of other photographs than there are now; name a new", err)
+    photo.write_bytes(before)
+    assert attempt(words)[0] == 0
+
+
 @pytest.mark.parametrize("name", ["sky", "start"])
 def test_a_run_goes_on_with_the_masks_and_the_start_it_began_with(
     attempt, tmp_path, monkeypatch, name
