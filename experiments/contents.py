@@ -5,7 +5,7 @@ The libraries are imported inside, so that `--help` stays quick.
 
 import os
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from styleinv.dataset import Checked, Item
+    from styleinv.measuring.sample import Recolor
     from styleinv.photo import Photo
 
 
@@ -214,19 +215,44 @@ def put_back(
 
 
 def own_sources(
-    config: Config, sources: Mapping[str, Source], content: Content, taken: "Photo"
+    config: Config,
+    sources: Mapping[str, Source],
+    content: Content,
+    taken: "Photo",
+    masks: "Mapping[str, np.ndarray]",
 ) -> dict[str, Source]:
-    """The sources as this photograph has its own: in its colors, or as a filter would change it."""
+    """The sources as this photograph has its own: in its colors, or as a filter would change it.
+
+    Args:
+        masks: {region: f32[h, w]} of the photograph: each region has the colors that are in it.
+    """
     from styleinv import colors
 
-    kind, recolor = config.content.original_colors, None
-    if kind != "no":
-        change = {"luminance": colors.match_luminance, "match": colors.match_colors}[kind]
-        recolor = partial(change, photo=view(taken.image, config.resolution))
+    changes = {"luminance": colors.match_luminance, "match": colors.match_colors}
+    change = changes.get(config.content.original_colors)
+    photo = view(taken.image, config.resolution)
+
+    def recolor(region: str) -> "Recolor | None":
+        inside = view(masks[region], config.resolution) if masks else None
+        return change and partial(_recolored, change, photo, inside)
+
     return {
-        name: source._replace(own=f"styles/{content.photo}/{name}.safetensors", recolor=recolor)
+        name: source._replace(
+            own=f"styles/{content.photo}/{name}.safetensors", recolor=recolor(name)
+        )
         for name, source in sources.items()
     }
+
+
+def _recolored(
+    change: "Callable[..., np.ndarray]",
+    photo: "np.ndarray",
+    inside: "np.ndarray | None",
+    style: "np.ndarray",
+    mask: "np.ndarray | None",
+) -> "np.ndarray":
+    """A style's picture in the colors of a photo; `inside` and `mask` say where each counts."""
+    return change(style, photo, mask, inside)
 
 
 def output_name(config: Config, content: Content) -> str:

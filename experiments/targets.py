@@ -21,9 +21,8 @@ from styleinv.config import Config
 from styleinv.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from styleinv.dataset import Checked, Item
+    from styleinv.measuring.sample import Recolor
     from styleinv.style import Style
     from styleinv.style_file import Origin
     from styleinv.vgg import VGG
@@ -40,7 +39,7 @@ class Source(NamedTuple):
         checked: what is known of each.
         given: a style file.
         own: name of the style file in the run's folder.
-        recolor: f32[h, w, 3] -> f32[h, w, 3], applied to every picture before it is measured.
+        recolor: see `sample.Plan`; of this region alone.
     """
 
     region: str
@@ -48,7 +47,7 @@ class Source(NamedTuple):
     checked: Sequence["Checked"]
     given: Path | None
     own: str
-    recolor: "Callable[[np.ndarray], np.ndarray] | None" = None
+    recolor: "Recolor | None" = None
 
 
 class Measured(NamedTuple):
@@ -258,8 +257,8 @@ def obtain(
 ) -> Mapping[str, Mapping[int, "Style"]] | None:
     """{name: {resolution: style}} of the sources, known or measured; None if stopped.
 
-    Regions of the same pictures are measured in one pass. What is measured is read back from the
-    run's own file, so that a resumed run has the very same numbers.
+    Regions of the same pictures, in the same colors, are measured in one pass. What is measured is
+    read back from the run's own file, so that a resumed run has the very same numbers.
 
     Args:
         digest: sha256 of the network's weights.

@@ -125,7 +125,7 @@ def restyle(
     sources = {k: source for k, source in found.sources.items() if k in content.regions}
     masks = region_masks(content, taken.image.shape[:2])
     if not styles:
-        own = own_sources(config, sources, content, taken)
+        own = own_sources(config, sources, content, taken, masks)
         missing = {k: s for k, s in own.items() if not (run.folder / s.own).is_file()}
         if missing and changes:
             photograph = debias.Photograph(taken.image, masks, content.item.name)

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numpy as np
-
 from styleinv import change, progress
 from styleinv.change import Change
 from styleinv.dataset import Item, View, stream
 from styleinv.masks import ALL
 from styleinv.measuring.part import Part
 from styleinv.measuring.pipeline import measure_items
-from styleinv.measuring.sample import Plan
+from styleinv.measuring.sample import Plan, Recolor
 from styleinv.measuring.sums import Sums
 from styleinv.regions import layer_masks
 from styleinv.style import Style, measure_regions
@@ -26,7 +24,7 @@ def survey(
     *,
     propagation: str = "soft",
     stop: Callable[[], int] = lambda: 0,
-    recolor: Callable[[np.ndarray], np.ndarray] | None = None,
+    recolor: Recolor | None = None,
 ) -> dict[str, dict[int, Style]] | None:
     """{region: {resolution: Style}} of the weighted items, in constant memory; None if stopped.
 

@@ -68,6 +68,36 @@ def test_match_colors_of_itself_changes_nothing(photo):
     np.testing.assert_allclose(colors.match_colors(photo, photo), photo, atol=1e-4)
 
 
+@pytest.fixture
+def halves():
+    """bool[40, 60] and bool[48, 48]: the left of the style, the top of the photo."""
+    return np.mgrid[:40, :60][1] < 30, np.mgrid[:48, :48][0] < 24
+
+
+def test_match_colors_of_a_region_has_the_moments_of_the_photos_region(style, photo, halves):
+    left, top = halves
+    photo = 0.35 + 0.3 * photo
+    actual = colors.match_colors(style, photo, np.float32(left), np.float32(top))[left]
+    for a, desired in zip(moments(actual), moments(photo[top]), strict=True):
+        np.testing.assert_allclose(a, desired, atol=2e-4)
+
+
+def test_match_luminance_of_a_region_has_mean_and_contrast_of_the_photos_region(
+    style, photo, halves
+):
+    left, top = halves
+    photo = 0.3 + 0.3 * photo
+    actual = gray(colors.match_luminance(style, photo, np.float32(left), np.float32(top))[left])
+    np.testing.assert_allclose(actual.mean(), gray(photo)[top].mean(), atol=1e-4)
+    np.testing.assert_allclose(actual.std(), gray(photo)[top].std(), atol=1e-4)
+
+
+@pytest.mark.parametrize("match", [colors.match_colors, colors.match_luminance])
+def test_match_with_masks_of_everything_equals_it_without(style, photo, match):
+    masks = [np.full(image.shape[:2], 0.5, np.float32) for image in (style, photo)]
+    np.testing.assert_allclose(match(style, photo, *masks), match(style, photo), atol=1e-6)
+
+
 def test_match_colors_survives_a_picture_of_one_color(photo):
     flat = np.full((8, 8, 3), 0.25, np.float32)
     np.testing.assert_allclose(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from styleinv import images, minimize, photo
+from styleinv import images, minimize, photo, style_file
 from styleinv.record import Record
 
 SMALL = (
@@ -263,6 +263,27 @@ def test_transfer_keeps_the_colors_of_the_photo(run, pictures):
     for kind in ("luminance", "match"):
         folder = run(*words, f"--config.content.original_colors={kind}", name=kind)
         assert distance(images.read(folder / "stylized.png")) < 0.5 * distance(plain)
+
+
+@pytest.mark.parametrize("masked", [True, False], ids=["of one picture", "of one each"])
+@pytest.mark.parametrize("kind", ["luminance", "match"])
+def test_transfer_keeps_the_colors_of_each_region(run, halves, pictures, kind, masked):
+    """Of a photo that is dark red on the left and light blue on the right."""
+    noise = np.random.default_rng(0).uniform(-0.05, 0.05, (48, 64, 3))
+    left = np.array([0.4, 0.15, 0.15]), np.array([0.6, 0.7, 0.9])
+    image = np.where(np.arange(64)[:, None] < 32, *left) + noise
+    Image.fromarray(images.to_bytes(image)).save(pictures / "a.png")
+    style = "{pictures}/b.png" if masked else "left={pictures}/b.png,rest={pictures}/c.png"
+    words = ["--config.content.masks=left={tmp}/left.png", f"--config.style={style}"]
+    if masked:
+        words.append("--config.dataset.masks=left={tmp}/left.png")
+    words += [f"--config.content.original_colors={kind}", "--config.steps=1"]
+    folder = run(ONE[0], *words)
+    for name, color in zip(("left", "rest"), left, strict=True):
+        styles, _ = style_file.load(folder / f"styles/a/{name}.safetensors")
+        desired = color if kind == "match" else np.repeat(color @ [0.299, 0.587, 0.114], 3)
+        actual = styles[32].moments["pixels"].mean
+        np.testing.assert_allclose(actual, desired, atol=0.04)
 
 
 def test_transfer_measures_a_style_in_a_photos_colors_once_for_every_alpha(run):

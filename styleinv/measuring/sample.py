@@ -15,6 +15,8 @@ from styleinv.masks import ALL
 from styleinv.regions import layer_masks
 from styleinv.vgg import PIXELS, layer_names, layer_stride
 
+Recolor = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+
 
 def read_file(item: Item) -> bytes:
     """The content of its picture's file, or an InputError."""
@@ -32,7 +34,8 @@ class Plan:
         propagation: see `regions.layer_masks`.
         network: its layers up to the deepest asked for, or beyond.
         read: an item's picture as it is in its file; raises an InputError.
-        recolor: f32[h, w, 3] -> f32[h, w, 3], applied to every picture.
+        recolor: f32[h, w, 3], f32[h, w] or None -> f32[h, w, 3], applied to every picture and the
+            mask of the plan's only region.
     """
 
     layers: tuple[str, ...]
@@ -40,7 +43,7 @@ class Plan:
     regions: tuple[str, ...] = (ALL,)
     propagation: str = "soft"
     network: tuple[str, ...] = layer_names()
-    recolor: Callable[[np.ndarray], np.ndarray] | None = None
+    recolor: Recolor | None = None
     read: Callable[[Item], bytes] = read_file
 
 
@@ -90,8 +93,8 @@ def read_sample(index: int, item: Item, plan: Plan) -> Sample | Refused:
         content = plan.read(item)
         image = images.decode(content, item.path)
         digest, (height, width, _) = hashlib.sha256(content).digest(), image.shape
-        image = plan.recolor(image) if plan.recolor else image
         inside = read_masks(item, plan.regions, (height, width))
+        image = plan.recolor(image, *inside.values()) if plan.recolor else image
         covered = {region: float(m.mean()) for region, m in inside.items() if m is not None}
         views = {}
         for resolution, view in views_of(image, inside, plan.resolutions).items():
