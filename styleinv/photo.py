@@ -17,6 +17,7 @@ from styleinv import images, profiles
 from styleinv.profiles import SRGB
 
 ORIENTATION, EXIF_IFD, WIDTH, HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003  # EXIF tags
+_BITS = 258  # the tag of a TIFF file
 # What a TIFF file has among them: how its pixels lie in it, and what is carried on its own.
 LAYOUT = (
     *(254, 255, 256, 257, 258, 259),  # kind of picture, width, height, bits, compression
@@ -105,6 +106,8 @@ def _decode(content: bytes, name: str | os.PathLike) -> Photo:
     if getattr(picture, "is_animated", False):  # to count the frames takes for ever, if so wanted
         notes.append("only the first of its frames is kept")
     values, bits = _values(content, picture)
+    if bits == 8 < (there := _bits_of_tiff(picture)):
+        notes.append(f"its {there} bits are read as 8; as a PNG it would keep them")
     translucent = values.shape[2] in (2, 4) and picture.mode != "CMYK"
     values, alpha = (values[..., :-1], _unit(values[..., -1])) if translucent else (values, None)
     image, profile = _to_srgb(values, picture, notes)
@@ -136,6 +139,11 @@ def _values(content: bytes, picture: Image.Image):
         return images.deep(picture)[..., None], 16
     mode = images.color_mode(picture) + "A" * picture.has_transparency_data
     return np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, -1), 8
+
+
+def _bits_of_tiff(picture: Image.Image) -> int:
+    """Per channel of a TIFF file, of which Pillow reads 8 where it has colors; 0 of others."""
+    return max(getattr(picture, "tag_v2", {}).get(_BITS, (0,)))
 
 
 def _unit(values: np.ndarray) -> np.ndarray:

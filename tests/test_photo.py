@@ -281,6 +281,18 @@ def test_encode_png_keeps_metadata(read, kind):
     assert picture.notes == ()
 
 
+@pytest.mark.parametrize(("kind", "channels"), [("u1", 3), ("u2", 3), ("u2", 4), ("u2", 1)])
+def test_read_notes_the_bits_of_a_tiff_that_are_lost(read, kind, channels):
+    values = np.random.default_rng(0).integers(0, 256, (20, 30, channels), kind)
+    color = "rgb" if channels > 1 else "minisblack"
+    alpha = {"extrasample": "unassalpha"} if channels == 4 else {}
+    content = imagecodecs.tiff_encode(values.squeeze(), photometric=color, **alpha)
+    picture = read(content)
+    lost = kind == "u2" and channels > 1
+    assert picture.bits == (16 if kind == "u2" and not lost else 8)
+    assert picture.notes == (lost * ("its 16 bits are read as 8; as a PNG it would keep them",))
+
+
 @pytest.mark.parametrize("mode", ["1", "P", "RGB", "RGBA", "CMYK"])
 @pytest.mark.parametrize("compression", [None, "tiff_lzw"])
 def test_encode_png_keeps_what_a_tiff_says_of_the_picture_alone(read, mode, compression):
