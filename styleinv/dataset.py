@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from styleinv import images, masks
-from styleinv.errors import InputError, reading
+from styleinv.errors import InputError, first_few, reading
 from styleinv.manifest import MANIFEST, Item, leads_out, read_manifest, weight_of
 from styleinv.masks import ALL
 
@@ -97,12 +97,11 @@ def _find_in_folder(path: Path) -> list[Item]:
 @cache  # once for a folder, however often a run looks into it
 def _note_left_out(folder: Path, names: tuple[str, ...]) -> None:
     LOG.warning(
-        "%d %s left out of %s (%s%s): only PNG, JPEG and WebP are taken from a folder",
+        "%d %s left out of %s (%s): only PNG, JPEG and WebP are taken from a folder",
         len(names),
         "file is" if len(names) == 1 else "files are",
         folder,
-        ", ".join(names[:5]),
-        ", ..." if names[5:] else "",
+        first_few(names),
     )
 
 

@@ -58,7 +58,7 @@ def _combine(
     size = _mean(abs(shares), squares)  # of which the distances have the rounding
     if (shares < 0).any():
         _refuse_impossible(mean, second, where)
-        _refuse_negative(distances / size, where)
+        _refuse_negative(distances, size, where)
     distances[distances < 1e-7 * size] = 0  # a single part, or parts alike
     return Moments(weight, mean, second, Spread(*distances))
 
@@ -81,10 +81,10 @@ def _refuse_impossible(mean: np.ndarray, second: np.ndarray, where: str) -> None
         _refuse("variance", values[0], where)
 
 
-def _refuse_negative(distances: np.ndarray, where: str) -> None:
+def _refuse_negative(distances: np.ndarray, size: np.ndarray, where: str) -> None:
     """Raises an InputError if images would be nearer than not at all to their mixture."""
-    if distances.min() < -_ROUNDING:
-        _refuse("spread", distances.min(), where)
+    if (negative := distances < -_ROUNDING * size).any():
+        _refuse("spread", distances[negative].min(), where)
 
 
 def _refuse(what: str, value: float, where: str) -> NoReturn:
