@@ -99,8 +99,15 @@ def test_predict_of_a_gain_follows_the_original():
 
 
 def test_predict_keeps_the_weight_and_has_no_spread():
-    predicted = change.predict(learn(noisy(3)), style(9)).moments["relu1_1"]
-    assert (predicted.weight, predicted.spread) == (1.0, Spread(0, 0, 0))
+    one = style(9)
+    heavy = replace(one, moments={k: m._replace(weight=3.0) for k, m in one.moments.items()})
+    predicted = change.predict(learn(noisy(3)), heavy).moments["relu1_1"]
+    assert (predicted.weight, predicted.spread) == (3.0, Spread(0, 0, 0))
+
+
+def test_predict_of_what_is_followed_and_doubted_in_full_is_the_original(monkeypatch):
+    monkeypatch.setattr(change, "reliance", lambda *_: (1.0, 1.0))
+    assert_same(change.predict(learn(noisy(3)), style(9)), style(9))
 
 
 def test_predict_is_possible():
@@ -153,6 +160,13 @@ def test_reliance_is_the_best_of_leaving_each_pair_out(count, part):
     np.testing.assert_allclose(actual, best[1:], atol=0.1)
 
 
+@pytest.mark.parametrize("count", [1, 1.2])
+def test_reliance_on_less_than_two_pairs_is_that_on_one(count):
+    for name, joint in learn(noisy(3)).layers["relu1_1"]._asdict().items():
+        desired = {"gain": (0.75, 0.5), "correlation": (0.75, 0.75)}[name]
+        assert change.reliance(name, joint, count) == desired
+
+
 def test_agreement_is_highest_for_the_filter_that_made_the_picture():
     mixings = [np.eye(5) + np.roll(np.eye(5), shift, axis=1) for shift in (1, 2)]
     changes = [learn(pairs(4, mixing=m)) for m in mixings]
@@ -163,6 +177,14 @@ def test_agreement_is_highest_for_the_filter_that_made_the_picture():
         assert found[i] > 0.8
 
 
+def test_agreement_is_the_mean_over_the_layers():
+    mixing = np.eye(5) + np.roll(np.eye(5), 1, axis=1)
+    original, made = style(30), style(30, mixing=mixing)
+    half = replace(made, moments=dict(made.moments) | {LAYERS[1]: original.moments[LAYERS[1]]})
+    first, both = change.agreements(learn(pairs(4, mixing=mixing)), original, [half, made])
+    assert 0.4 * both < first < 0.6 * both
+
+
 def test_agreement_of_a_picture_that_nothing_was_done_to_is_zero():
     assert change.agreements(learn(noisy(3)), style(9), [style(9)]) == [0]
 
@@ -171,6 +193,8 @@ def test_styles_of_different_resolutions_are_refused():
     learned = learn(noisy(2))
     with pytest.raises(ValueError, match=r"64 px .* at 32 px do not go together"):
         change.predict(learned, replace(style(0), resolution=32))
+    with pytest.raises(ValueError, match="measure both alike"):
+        change.agreements(learned, style(0), [replace(style(0), resolution=32)])
     with pytest.raises(ValueError, match="measure both alike"):
         change.learn(style(0), replace(style(0), resolution=32), 1.0)
     with pytest.raises(ValueError, match="measure both alike"):

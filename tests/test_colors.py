@@ -98,6 +98,13 @@ def test_match_with_masks_of_everything_equals_it_without(style, photo, match):
     np.testing.assert_allclose(match(style, photo, *masks), match(style, photo), atol=1e-6)
 
 
+@pytest.mark.parametrize("match", [colors.match_colors, colors.match_luminance])
+def test_match_stays_in_range(style, painting, match):
+    actual = match(style, np.float32(painting(9, 48, 48) > 0.5))
+    assert actual.min() >= 0
+    assert actual.max() <= 1
+
+
 def test_match_colors_survives_a_picture_of_one_color(photo):
     flat = np.full((8, 8, 3), 0.25, np.float32)
     np.testing.assert_allclose(

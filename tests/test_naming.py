@@ -35,7 +35,7 @@ def test_name_agrees_with_means_written_out():
 
 
 def test_alignment_is_the_cosine_with_the_mean():
-    x = pictures(4, 2, 1.0)
+    x = pictures(4, 2, 1.0) / 100
     shares = np.array([[0.5, 0, 0.5, 0, 0, 0, 0, 0], [0, 0.5, 0, 0.5, 0, 0, 0, 0]])
     means = shares @ x
     desired = means @ x.T / np.linalg.norm(means, axis=1)[:, None] / np.linalg.norm(x, axis=1)
@@ -56,6 +56,7 @@ def test_name_of_filters_that_do_nothing_is_chance():
     assert 0.4 < p.mean() < 0.75  # ties count against us
     assert (p <= 0.05).mean() < 0.13
     assert np.mean([one.accuracy for one in found]) == pytest.approx(1 / 3, abs=0.06)
+    assert np.mean([one.accuracy <= one.chance for one in found]) > 0.85
 
 
 def test_name_learns_nothing_from_what_is_held_out():
@@ -75,6 +76,17 @@ def test_name_learns_nothing_from_what_is_held_out():
         assert train.sum() == 10
 
 
+def test_name_learns_anew_from_every_shuffle():
+    learned = []
+
+    def score(kernel, shares):
+        learned.append(shares)
+        return naming.nearness(kernel, shares)
+
+    named(pictures(6, 3, 0.0), 6, 3, score, permutations=5)
+    assert len(learned) == 3 * (1 + 5)
+
+
 @pytest.mark.parametrize("scenes", [5, 6, 9])
 def test_folds_hold_every_scene_out_once(scenes):
     groups = naming.folds(scenes, 3, seed=1)
@@ -82,10 +94,22 @@ def test_folds_hold_every_scene_out_once(scenes):
     assert max(map(len, groups)) == 3
 
 
+def test_folds_are_drawn_by_the_seed():
+    assert len({tuple(map(tuple, naming.folds(9, 3, seed))) for seed in range(4)}) > 1
+
+
 @pytest.mark.parametrize("held_out", [0, 4, 5])
 def test_folds_leave_something_to_learn_from(held_out):
     with pytest.raises(ValueError, match="cannot be held out"):
         naming.folds(4, held_out, 0)
+
+
+def test_balanced_gives_each_layer_the_mean_square_of_what_is_learned_from():
+    x, y = pictures(2, 2, 1.0), 100 * pictures(2, 2, 1.0, seed=1)
+    train = np.array([True, True, False, True])
+    units = [z / np.sqrt((z[train] ** 2).sum(1).mean()) for z in (x, y)]
+    actual = naming.balanced({"a": x @ x.T, "b": y @ y.T}, train)
+    np.testing.assert_allclose(actual, sum(u @ u.T for u in units), rtol=1e-9)
 
 
 def test_displacements_and_directions_agree_with_vectors():

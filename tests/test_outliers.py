@@ -33,6 +33,8 @@ def test_dispersion_and_shift_agree_with_means_written_out():
     all_of, some = (np.average(X[k], axis=0, weights=SHARES[k]) for k in (kept | True, kept))
     apart = np.average(((X - all_of) ** 2).sum(1), weights=SHARES) / (all_of**2).sum()
     assert outliers.dispersion(X @ X.T, SHARES) == pytest.approx(apart)
+    apart = np.average(((X[kept] - some) ** 2).sum(1), weights=SHARES[kept]) / (some**2).sum()
+    assert outliers.dispersion(X @ X.T, np.where(kept, SHARES, 0)) == pytest.approx(apart)
     moved = ((some - all_of) ** 2).sum() / (all_of**2).sum()
     assert outliers.shift(X @ X.T, SHARES, kept) == pytest.approx(moved)
 
@@ -54,3 +56,10 @@ def test_of_pictures_equally_far_one_is_dropped():
     found = _judged(list("abcd"), np.ones(4), [kernel], np.full(4, 1 / 4))
     assert (found["outliers"], found["dropped"]) == ([], ["a"])
     assert np.isfinite([found["dispersion_without"], found["shift"]]).all()
+
+
+@pytest.mark.parametrize(("far", "tolerance"), [(0, 0.1), (1000, 0.5)])
+def test_limit_is_three_and_a_half_deviations_of_a_normal_distribution(far, tolerance):
+    logs = np.random.default_rng(0).standard_normal(20_001)
+    logs[:far] = 200
+    assert np.log(outliers.limit(np.exp(logs))) == pytest.approx(3.5, abs=tolerance)

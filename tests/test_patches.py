@@ -41,6 +41,22 @@ def test_match_agrees_with_a_plain_search():
             assert place == best[1:]
 
 
+def test_match_looks_at_a_reference_by_the_piece(monkeypatch):
+    image, *references = textures(3, side=12)
+    own, dense = patches.patches(image, 4, 3), [patches.patches(r, 4) for r in references]
+    desired = patches.match(own, dense)
+    monkeypatch.setattr(patches, "_BLOCK", 7)
+    for a, d in zip(patches.match(own, dense), desired, strict=True):
+        np.testing.assert_allclose(a, d, atol=1e-6)
+
+
+def test_patches_that_are_not_bare_keep_their_mean_color():
+    image = textures(1, side=8)[0]
+    whole = patches.patches(image, 4, 4, bare=False)
+    piece = image[4:, :4].transpose(2, 0, 1).ravel()
+    np.testing.assert_allclose(whole.rows[2], piece / np.linalg.norm(piece), rtol=1e-5)
+
+
 def test_mosaic_of_copied_pieces_is_found():
     references = textures(4)
     made = patches.collage(references, 20, seed=1)
@@ -74,6 +90,37 @@ def test_mosaic_of_a_blank_picture_says_nothing():
     assert one.plain == 1
 
 
+def test_mosaic_is_of_the_patches_that_have_a_pattern():
+    references = textures(4)
+    half = references[0].copy()
+    half[20:] = 0.4
+    (one,), (found,), measure = judged([half], references)
+    seen = found.contrast >= measure.flat
+    assert 0.4 < seen.mean() < 0.6
+    assert one.plain == pytest.approx(1 - seen.mean())
+    assert one.copied > 0.8
+    assert one.coherent > 0.8
+    assert 0.8 < one.largest <= 1
+    assert one.distance < 0.01
+
+
+def test_copies_have_a_pattern():
+    references = textures(4)
+    _, (found,), measure = judged([references[0]], references)
+    assert patches.copies(found, measure).any()
+    assert not patches.copies(found._replace(contrast=0 * found.contrast), measure).any()
+
+
+def test_yardstick_is_of_the_patches_that_have_a_pattern():
+    references = textures(4)
+    for one in references:
+        one[:20] = 0.4
+    _, _, measure = judged([], references)
+    known = np.concatenate([m.distance[m.contrast >= measure.flat] for m in measure.matches])
+    assert known.size < sum(m.distance.size for m in measure.matches)
+    assert measure.limit == pytest.approx(np.quantile(known, patches.QUANTILE))
+
+
 def test_yardstick_calls_one_patch_in_a_hundred_of_the_references_a_copy():
     references = textures(5)
     _, _, measure = judged([], references)
@@ -86,5 +133,7 @@ def test_coherent_needs_the_neighbor_of_the_match():
     contrast, zero = np.ones((3, 3), np.float32), np.zeros((3, 3), int)
     found = patches.Matches(contrast, zero, y, x, contrast, 2)
     assert patches.coherent(found).sum() == 8  # all but the last, which has no neighbor
+    assert patches.coherent(found._replace(x=2 * x)).sum() == 6  # below only
+    assert patches.coherent(found._replace(y=2 * y)).sum() == 6  # on the right only
     assert patches.coherent(found._replace(reference=np.arange(9).reshape(3, 3))).sum() == 0
     assert isinstance(patches.patches(np.ones((9, 9, 1), np.float32), 3), Patches)
