@@ -71,3 +71,17 @@ def test_stack_leaves_out_the_layers_where_a_region_has_no_position():
     np.testing.assert_array_equal(deep.positions, [np.zeros((2, 2)), np.full((2, 2), 0.25)])
     np.testing.assert_array_equal(counted["all"]["pixels"].positions[0], np.eye(4) / 4)
     np.testing.assert_array_equal(weighed["all"]["relu2_1"], [0, 1])
+
+
+def test_stack_gives_all_positions_to_a_picture_that_is_all_region():
+    samples = [sample(0), sample(1, masks={"pixels": np.eye(4, dtype=np.float32)})]
+    _, counted, _ = stack(samples, np.array([3.0, 1.0]), 16, ("pixels",), 2)
+    actual = counted["all"]["pixels"]
+    np.testing.assert_array_equal(actual.positions, [np.full((4, 4), 1 / 16), np.eye(4) / 4])
+    np.testing.assert_array_equal(actual.weights, [0.75, 0.25])
+
+
+def test_stack_of_a_region_that_no_picture_has_at_a_layer_weighs_nothing():
+    samples = [sample(k, masks={"pixels": np.eye(4, dtype=np.float32)}) for k in (0, 1)]
+    _, counted, _ = stack(samples, np.array([3.0, 1.0]), 16, ("pixels", "relu2_1"), 2)
+    np.testing.assert_array_equal(counted["all"]["relu2_1"].weights, [0, 0])

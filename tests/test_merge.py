@@ -96,6 +96,11 @@ def test_without_weights_all_count_alike_and_one_file_stays_as_it_is(save, tmp_p
     assert_close(style, of_images([1, 2]), 1e-6)
 
 
+def test_parts_alike_have_no_spread(save, tmp_path):
+    style, _ = merged(tmp_path, save("a", [1]), save("b", [1]), "--weights=0.3,0.6")
+    assert style.moments["relu1_1"].spread == (0, 0, 0)
+
+
 def test_what_one_part_does_not_know_comes_from_the_others(save, tmp_path):
     one = of_images([1])
     shallow = Style(16, dict(one.moments) | {"relu1_1": unknown(64)})
@@ -166,6 +171,21 @@ def test_a_layer_from_which_more_is_taken_than_is_there_is_refused(save, tmp_pat
     with pytest.raises(InputError, match=message):
         merged(tmp_path, a, b, "--weights=300,-1")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_layer_of_which_all_is_taken_out_is_refused(save, tmp_path):
+    shallow = Style(16, dict(of_images([1]).moments) | {"relu1_1": unknown(64)})
+    a, b, c = save("a", [1], shallow), save("b", [2]), save("c", [3])
+    with pytest.raises(InputError, match=r"sum to 0 for relu1_1 at 16 px; they must be"):
+        merged(tmp_path, a, b, c, "--weights=1,1,-1")
+
+
+def test_a_mean_that_no_features_could_have_is_refused(save, tmp_path):
+    one = of_images([1]).moments
+    other = {k: m._replace(mean=-m.mean, second=0.1 * m.second) for k, m in one.items()}
+    a, b = save("a", [1, 2], of_images([1])), save("b", [2], Style(16, other))
+    with pytest.raises(InputError, match="negative variance"):
+        merged(tmp_path, a, b, "--weights=2,-1")
 
 
 @pytest.mark.parametrize(

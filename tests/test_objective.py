@@ -11,12 +11,14 @@ from styleinv import style
 from styleinv.layer_weights import LAYER_WEIGHTS, layer_weights
 from styleinv.objective import (
     Objective,
+    RegionsTerm,
     StyleTerm,
     TotalVariationTerm,
     image_targets,
     style_term,
 )
 from styleinv.statistics import STATISTICS
+from styleinv.style import Moments, Spread, Style
 from styleinv.vgg import layer_names
 
 LAYERS = ("relu1_1", "relu2_2", "relu3_1", "relu4_1", "relu5_1")  # of each block one
@@ -107,6 +109,38 @@ def test_dispersion_is_known_for_exactly_the_statistics_linear_in_the_moments(st
 @pytest.mark.parametrize("statistic", EXPLICIT)
 def test_dispersion_of_one_image_is_zero(statistic, styles):
     assert style_term(styles[0], LAYERS, statistic, "gatys").dispersion(styles[0]) == 0
+
+
+@pytest.fixture
+def known():
+    """A style of three layers, of which each has a spread of Gram matrices of 2."""
+    f = np.random.default_rng(0).random((20, 5))
+    spread = Spread(*map(np.float64, (1, 2, 3)))
+    moments = Moments(np.ones(()), f.mean(0), f.T @ f / 20, spread)
+    return Style(16, dict.fromkeys(LAYERS[:3], moments))
+
+
+def test_dispersion_of_regions_is_the_sum(known):
+    regions = {
+        "sky": style_term(known, LAYERS[:3], "gram", "plain"),
+        "rest": style_term(known, LAYERS[:3], "gram", "plain", weight=2.0),
+    }
+    assert RegionsTerm(regions).dispersion(dict.fromkeys(regions, known)) == 3 * 2 + 2 * 3 * 2
+
+
+def test_dispersion_of_regions_is_unknown_where_one_is(known):
+    regions = {
+        "sky": style_term(known, LAYERS[:3], "gram", "plain"),
+        "rest": style_term(known, LAYERS[:3], "correlation", "plain"),
+    }
+    assert RegionsTerm(regions).dispersion(dict.fromkeys(regions, known)) is None
+
+
+def test_style_term_leaves_out_the_layers_that_the_style_does_not_know(known):
+    some = Style(16, dict(known.moments) | {LAYERS[1]: style.unknown(5)})
+    term = style_term(some, LAYERS[:3], "gram", "plain", factors=(1, 2, 3))
+    assert {k: float(w) for k, w in term.weights.items()} == {LAYERS[0]: 1, LAYERS[2]: 3}
+    assert term.layers == (LAYERS[0], LAYERS[2])
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)

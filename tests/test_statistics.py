@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from styleinv import style
 from styleinv.gram import moments
 from styleinv.statistics import STATISTICS, distance, square
-from styleinv.style import of_one
+from styleinv.style import Moments, Spread, Style, of_one
 
 EPSILON = 1e-6  # under the square roots
 
@@ -78,6 +79,18 @@ def test_square_is_the_distance_from_nothing(statistic):
     np.testing.assert_allclose(square(embedding), distance(embedding, zero), rtol=1e-6)
 
 
+@pytest.mark.parametrize("statistic", [name for name, one in STATISTICS.items() if one.spread])
+def test_spread_is_the_mean_distance_from_the_mixture(statistic):
+    zero, shares, each = np.zeros(()), (0.5, 0.3, 0.2), []
+    for seed, share in enumerate(shares):
+        f = np.float64(features(seed, 5, 7)).reshape(-1, 6)
+        each.append(Moments(np.float64(share), f.mean(0), gram(f), Spread(zero, zero, zero)))
+    merged = style.merge(*(Style(16, {"relu1_1": m}) for m in each)).moments["relu1_1"]
+    embed, spread = STATISTICS[statistic].embed, STATISTICS[statistic].spread
+    desired = sum(s * distance(embed(m), embed(merged)) for s, m in zip(shares, each, strict=True))
+    np.testing.assert_allclose(spread(merged), desired, rtol=1e-10)
+
+
 @pytest.mark.parametrize("statistic", STATISTICS)
 @pytest.mark.parametrize("dead", ["one", "all"])
 def test_gradient_is_finite_where_channels_never_fire(statistic, dead):
@@ -88,6 +101,12 @@ def test_gradient_is_finite_where_channels_never_fire(statistic, dead):
     value, gradient = jax.value_and_grad(lambda f: distance(embed(moments_of(f)), target))(x)
     assert np.isfinite(value)
     assert np.all(np.isfinite(gradient))
+
+
+@pytest.mark.parametrize("level", [30.0, 300.0, 1000.0])
+def test_batch_norm_of_flat_features_is_finite(level):
+    flat = jnp.asarray(np.float32(level * np.ones((7, 9, 1)) * [1, 1.1, 1.3, 1.7]))
+    assert all(jnp.isfinite(x).all() for x in STATISTICS["batch_norm"].embed(moments_of(flat)))
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)

@@ -39,7 +39,7 @@ def masks_of(height, width):
 
 
 def assert_same(actual, desired):
-    for layer in LAYERS:
+    for layer in desired:
         for a, d in zip(actual[layer][:2], desired[layer][:2], strict=True):
             np.testing.assert_allclose(a, d, rtol=0, atol=2e-6 * np.abs(d).max(), err_msg=layer)
 
@@ -70,6 +70,30 @@ def test_look_in_strips(networks, painting, monkeypatch, height, padding, poolin
     np.testing.assert_allclose(kept["relu2_1"], features["relu2_1"], rtol=0, atol=2e-6 * largest)
 
 
+@pytest.mark.parametrize("count", [3, 4], ids=["vgg16", "vgg19"])
+def test_measure_block_of_many_layers(count):
+    names = [f"relu3_{i}" for i in range(1, count + 1)]
+    blocks = ("1_1", "1_2", "2_1", "2_2", *(name.removeprefix("relu") for name in names), "4_1")
+    random, kernels = np.random.default_rng(0), {}
+    for number in blocks:
+        shape = 3, 3, 3 if number == "1_1" else 4, 4
+        kernels[f"conv{number}"] = random.normal(size=shape).astype(np.float32)
+    biases, black = dict.fromkeys(kernels, np.zeros(4, np.float32)), np.zeros(3, np.float32)
+    unit = np.eye(3, dtype=np.float32)
+    network = VGG(kernels, biases, unit, black, padding="zeros", convolution="direct")
+    x, shares = random.random((14, 8, 4), np.float32), {"all": dict.fromkeys(names)}
+
+    @jax.jit
+    def as_whole_and_in_strips(network, x):
+        features, end = network.pass_through(x, names, names)
+        whole = strips.measure_features(features, shares), end
+        return whole, strips.measure_block(network, x, names, shares, 4)
+
+    (desired, desired_end), (actual, actual_end) = as_whole_and_in_strips(network, x)
+    assert_same(actual["all"], desired["all"])
+    np.testing.assert_allclose(actual_end, desired_end, rtol=0, atol=2e-6 * desired_end.max())
+
+
 def test_a_batch_of_large_images_is_measured_in_strips(networks, painting, monkeypatch):
     """One image at a time, and no differently: one of them without a region."""
     network, images = networks("zeros", "average"), [painting(k, 26, 30) for k in (1, 2)]
@@ -87,9 +111,18 @@ def test_a_batch_of_large_images_is_measured_in_strips(networks, painting, monke
         found = batch_moments.measure_batch(there, np.stack(images), counted, LAYERS, mesh)
         return jax.device_get(found)
 
+    measure_block, blocks = strips.measure_block, []
+
+    def note(network, x, names, *rest):
+        blocks.append(names)
+        return measure_block(network, x, names, *rest)
+
+    monkeypatch.setattr(strips, "measure_block", note)
     desired = measure()
+    assert blocks == []
     monkeypatch.setattr(strips, "FEATURES", MOST)
     actual = measure()
+    assert tuple(blocks[0]) == ("relu1_1", "relu1_2")
     batch_moments._measure.clear_cache()
     for region in counted:
         assert_same(actual[region], desired[region])

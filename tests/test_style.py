@@ -94,6 +94,12 @@ def test_measure_is_in_double_precision_on_the_host(network, painting):
     np.testing.assert_allclose(pixels.mean, painting(1, 32, 32).mean((0, 1)), rtol=1e-5)
 
 
+def test_measure_of_a_layer_without_a_mask_is_unknown(shallow, painting):
+    masks, layers = {"relu1_1": jnp.ones((16, 16))}, ("relu1_1", "relu2_1")
+    measured = style.measure(shallow, painting(1, 16, 16), layers, resolution=16, masks=masks)
+    assert [measured.moments[layer].weight for layer in layers] == [1, 0]
+
+
 def made(seed, weight, channels=6):
     """The style of one image that never was."""
     rows = np.random.default_rng(seed).uniform(0, 2, (50, channels))
@@ -153,6 +159,11 @@ def test_merge_of_twice_the_same_image_is_that_image():
     np.testing.assert_array_equal(actual.mean, desired.mean)
     np.testing.assert_array_equal(actual.second, desired.second)
     assert actual.spread == (0, 0, 0)
+
+
+def test_merge_of_what_nobody_has_is_unknown():
+    nothing = Style(16, {"relu1_1": style.unknown(64)})
+    assert style.merge(nothing, nothing).moments["relu1_1"].weight == 0
 
 
 def test_merge_of_many_images_does_not_drift():

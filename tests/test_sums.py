@@ -54,6 +54,7 @@ def assert_equal(actual, desired):
 def test_batches_add_up_to_what_merge_gives():
     sums = empty()
     sums.add_batch(KEY, np.array([1.0, 2.0]), batch_of((0, 1), (1, 2)))
+    assert_equal(sums.styles()["all"][16].moments["pixels"], merged(range(2), (1, 2)))
     sums.add_batch(KEY, np.array([0.5, 0.5, 4.0]), batch_of((2, 3, 4), (0.5, 0.5, 4)))
     actual = sums.styles()["all"][16].moments["pixels"]
     assert_equal(actual, merged(range(5), (1, 2, 0.5, 0.5, 4)))
@@ -71,6 +72,21 @@ def test_one_image_has_no_spread():
     sums, found = empty(), batch_of((0,), (1,))
     rounded = Found(found.mean, found.second, found.squares * (1 + 1e-6))
     sums.add_batch(KEY, np.array([3.0]), rounded)
+    assert sums.styles()["all"][16].moments["pixels"].spread == (0, 0, 0)
+
+
+def test_one_image_in_a_batch_that_was_filled_up_has_no_spread():
+    sums, found = empty(), batch_of((0,), (1,))
+    squares = np.concatenate([found.squares * (1 + 1e-6), np.zeros((1, 3))])
+    sums.add_batch(KEY, np.array([3.0, 0.0]), Found(found.mean, found.second, squares))
+    assert sums.styles()["all"][16].moments["pixels"].spread == (0, 0, 0)
+
+
+def test_a_spread_is_never_negative():
+    sums, found = empty(), batch_of((0,), (1,))
+    rounded = Found(found.mean, found.second, found.squares * (1 - 1e-6))
+    for _ in range(2):
+        sums.add_batch(KEY, np.array([1.0]), rounded)
     assert sums.styles()["all"][16].moments["pixels"].spread == (0, 0, 0)
 
 

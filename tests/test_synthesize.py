@@ -75,6 +75,13 @@ def test_synthesize_starts_a_stage_from_the_one_before(problem):
     np.testing.assert_allclose(frames[3], images.resize(frames[2], 32, 40), atol=3e-3)
 
 
+def test_synthesize_asks_for_a_solver_of_each_stages_steps(problem):
+    asked = []
+    for _ in run(problem({1: 1.0}), lambda steps: asked.append(steps) or LBFGS(3)):
+        pass
+    assert asked == [3, 4]
+
+
 def test_synthesize_keeps_the_details_of_a_start_that_is_a_picture(problem, painting):
     def start(resolution):
         return painting(2, resolution, resolution + 8)
@@ -84,18 +91,19 @@ def test_synthesize_keeps_the_details_of_a_start_that_is_a_picture(problem, pain
         for frame in synthesize(
             problem({1: 1.0}),
             start,
-            STAGES,
+            (Stage(16, 3), Stage(24, 3), Stage(32, 1)),
             PARAMETERS["waves"],
             lambda steps: LBFGS(3),
             keep_details=True,
         )
     ]
-    change = np.float64(frames[2]) - start(16)
-    assert np.abs(change).max() > 0.05
-    halves = 0.5 + change / 2, np.full((16, 24, 3), 0.5)
-    larger, gray = (images.resize(np.float32(half), 32, 40) for half in halves)
-    desired = np.clip(start(32) + 2 * (larger - gray), 0, 1)
-    np.testing.assert_allclose(frames[3], desired, atol=3e-3)
+    for last, before, after in ((2, 16, 24), (5, 24, 32)):
+        change = np.float64(frames[last]) - start(before)
+        assert np.abs(change).max() > 0.05
+        halves = 0.5 + change / 2, np.full_like(change, 0.5)
+        larger, gray = (images.resize(np.float32(half), after, after + 8) for half in halves)
+        desired = np.clip(start(after) + 2 * (larger - gray), 0, 1)
+        np.testing.assert_allclose(frames[last + 1], desired, atol=3e-3)
 
 
 @pytest.mark.parametrize(

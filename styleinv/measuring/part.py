@@ -51,7 +51,7 @@ class Part:
         return np.flatnonzero(self.status == TODO)
 
     def add(self, other: "Part") -> None:
-        """Adds another part of the same dataset; nothing is pending any more."""
+        """Adds what is in another part of the same dataset; its own position stays."""
         self.sums.add(other.sums)
         self.status = np.maximum(self.status, other.status)
         self.digests = np.maximum(self.digests, other.digests)
@@ -59,7 +59,6 @@ class Part:
         for region, shares in self.covered.items():
             np.maximum(shares, other.covered[region], out=shares)
         self.reasons |= other.reasons
-        self.position, self.pending = 0, []
 
 
 def save(path: Path, part: Part, about: Mapping[str, Any]) -> None:
