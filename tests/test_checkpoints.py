@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from styleinv import checkpoints as module
-from styleinv import record
+from styleinv import files, record
 from styleinv.checkpoints import Checkpoint, Checkpoints, last_number
 from styleinv.synthesize import Position
 
@@ -41,6 +41,13 @@ def test_the_last_two_are_kept_and_the_last_is_restored(saved):
 def test_none_is_restored_from_a_new_folder(tmp_path):
     assert Checkpoints(tmp_path / "new").restore() == (None, [])
     assert last_number(tmp_path / "newer") == 0
+
+
+def test_many_leaves_are_restored_in_their_order(tmp_path):
+    Checkpoints(tmp_path).save(Checkpoint(1, [np.full(3, k) for k in range(12)], {}))
+    found, _ = Checkpoints(tmp_path).restore()
+    assert found is not None
+    assert [leaf[0] for leaf in found.leaves] == list(range(12))
 
 
 def test_where_the_last_is_damaged_the_one_before_is_restored(saved):
@@ -79,8 +86,8 @@ def test_what_a_killed_save_has_left_is_removed(saved):
     left = saved / "40.orbax-checkpoint-tmp"
     (left / "leaves").mkdir(parents=True)
     checkpoints = Checkpoints(saved)
-    checkpoints.save(Checkpoint(40, [np.zeros(3)], {}))
-    assert sorted(path.name for path in saved.iterdir()) == ["30", "40"]
+    checkpoints.save(Checkpoint(50, [np.zeros(3)], {}))
+    assert sorted(path.name for path in saved.iterdir()) == ["30", "50"]
 
 
 def test_a_checkpoint_is_put_on_the_disk_with_all_its_names(tmp_path, monkeypatch):
@@ -108,3 +115,15 @@ def test_a_run_says_that_it_goes_on_from_the_one_before(tmp_path, caplog):
     assert f"checkpoint 3 of {tmp_path} is damaged: going on from 2" in caplog.text
     assert (tmp_path / "metrics.jsonl").read_text().splitlines() == lines[:2]
     assert json.loads(lines[1])["stage_step"] == 2
+
+
+def test_the_lines_of_a_run_are_on_the_disk_before_the_checkpoint_that_counts_them(
+    tmp_path, monkeypatch
+):
+    seen = []
+    with record.Record(tmp_path, {}, {"experiment": "learn_style"}) as run:
+        run.step(1, {"picture": 0, "stage": 0, "stage_step": 1, "loss": 1.0, "values": {}})
+        monkeypatch.setattr(files, "sync", lambda path: seen.append(path.name))
+        monkeypatch.setattr(Checkpoints, "save", lambda *_: seen.append("saved"))
+        run.checkpoint(1, 0, Position(0, 1, [np.ones(2)]))
+    assert seen[:2] == ["metrics.jsonl", "saved"]

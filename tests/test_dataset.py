@@ -139,7 +139,7 @@ def test_find_keeps_the_order_of_the_manifest(manifest):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_find_reads_manifests_as_spreadsheets_write_them(manifest, encoding, newline):
-    lines = ["text,file_name,weight,", '"one, or two",a.png,3,', "", "späte Stunde,b.png,1,"]
+    lines = ["file_name,text,weight,", 'a.png,"one, or two",3,', "", "b.png,späte Stunde,1,"]
     items = dataset.find(manifest(*lines, encoding=encoding, newline=newline))
     assert [(item.name, item.weight) for item in items] == [("a.png", 3), ("b.png", 1)]
 
@@ -175,6 +175,7 @@ def test_find_reads_masks_relative_to_the_folder(masks):
         (["file_name,weight", "a.png,inf"], r"line 2: weight \(=inf\) must be a number, 0 or"),
         (["file_name", "a.png", "a.png"], r"line 3: a\.png is listed twice; use its weight"),
         (["file_name", "a.png", "./a.png"], r"line 3: \./a\.png is listed twice"),
+        (["file_name", "a.png", "link.png"], r"line 3: link\.png is listed twice"),
         (["file_name", "../a.png"], r"line 2: \.\./a\.png is outside of the folder"),
         (["file_name", "/etc/hostname"], r"line 2: /etc/hostname is outside of the folder"),
         (["file_name", "a\0.png"], r"line 2: 'a\\x00\.png' is not a file name"),
@@ -198,6 +199,7 @@ def test_find_reads_masks_relative_to_the_folder(masks):
 def test_find_says_what_is_wrong_with_a_manifest(manifest, lines, message):
     folder = manifest(*lines)
     (folder / "loop.png").symlink_to("loop.png")
+    (folder / "link.png").symlink_to("a.png")
     with pytest.raises(InputError, match=message):
         dataset.check(dataset.find(folder))
 
@@ -224,6 +226,11 @@ def test_find_does_not_follow_a_link_out_of_a_folder_without_a_manifest(pictures
     (pictures / "link.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(InputError, match=r"link\.png is a link out of its folder; copy the pic"):
         dataset.find(pictures)
+
+
+def test_find_follows_a_link_to_the_folder(manifest, tmp_path):
+    (tmp_path / "link").symlink_to(manifest("file_name", "a.png"))
+    assert names(dataset.find(tmp_path / "link")) == ["a.png"]
 
 
 def test_shares_refuses_weights_that_cannot_be_added():
@@ -318,6 +325,13 @@ def test_check_gives_what_the_regions_mask_covers(masks):
     assert actual == [pytest.approx(0.35), pytest.approx(0.65), None]
 
 
+def test_check_of_a_picture_for_one_region_goes_by_its_mask(masks):
+    for column, desired in (("mask_sky", 0.5), ("text", None)):
+        (masks / "metadata.csv").write_text(f"file_name,{column}\na.png,masks/a.png\n")
+        (checked,) = dataset.check(dataset.find(f"sky={masks}"), "sky")
+        assert checked.covered == desired
+
+
 def test_check_names_all_unreadable_files_at_once(pictures):
     (pictures / "b.png").write_bytes((pictures / "b.png").read_bytes()[:200])
     (pictures / "d.png").write_text("no picture")
@@ -359,6 +373,16 @@ def test_check_refuses_an_empty_region(masks, region, value):
     color = {"mask": "white", "rest": "black"}[region]
     with pytest.raises(InputError, match=rf"a\.png has nothing {color}; drop the image or mend"):
         dataset.check(dataset.find(masks), region)
+
+
+def test_check_refuses_what_it_is_told_to(masks):
+    (masks / "metadata.csv").write_text("file_name,mask\na.png,masks/a.png\n")
+
+    def refuse(mask, item):
+        raise InputError(f"{item.name} has a mask of {mask.mean():g}")
+
+    with pytest.raises(InputError, match=r"^a\.png has a mask of 0\.5$"):
+        dataset.check(dataset.find(masks), "mask", refuse)
 
 
 def test_stream_gives_every_item_at_every_resolution(pictures):

@@ -68,14 +68,29 @@ def test_write_puts_the_file_on_the_disk_and_then_its_name(tmp_path, monkeypatch
     assert seen[3:] == ["moved", folder]
 
 
-@pytest.mark.parametrize(("code", "fails"), [(errno.ENOSPC, True), (errno.EINVAL, False)])
+def test_write_puts_the_whole_content_on_the_disk(tmp_path, monkeypatch):
+    sizes, fsync = [], os.fsync
+
+    def note(handle):
+        sizes.append(os.fstat(handle).st_size)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    files.write(tmp_path / "a", b"new")
+    assert sizes[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "fails"),
+    [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, True), (errno.EINVAL, False)],
+)
 def test_sync_fails_where_something_is_lost_only(tmp_path, monkeypatch, code, fails):
     def refuse(_):
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "fsync", refuse)
     if fails:
-        with pytest.raises(DiskError, match="No space left on device"):
+        with pytest.raises(DiskError, match=f"cannot be written: {os.strerror(code)}"):
             files.sync(tmp_path)
     else:
         files.sync(tmp_path)

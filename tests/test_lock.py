@@ -65,6 +65,12 @@ def test_hold_leaves_no_file_behind(other, tmp_path):
     assert list((tmp_path / "run").iterdir()) == []
 
 
+def test_hold_names_itself_over_a_longer_name(tmp_path):
+    (tmp_path / ".lock").write_text("process 1 on " + 99 * "x")
+    with lock.hold(tmp_path):
+        assert (tmp_path / ".lock").read_text() == f"process {os.getpid()} on {platform.node()}"
+
+
 def test_hold_of_a_killed_process_is_no_lock(other, tmp_path):
     other.send_signal(signal.SIGKILL)
     other.wait()

@@ -300,12 +300,15 @@ def test_transfer_measures_a_style_in_a_photos_colors_once_for_every_alpha(run):
 
 
 def test_transfer_keeps_alphas_apart_of_which_six_digits_are_equal(run):
-    folder = run(*ONE, "--config.alpha=1,0.12345671,0.12345672", "--config.steps=1")
+    words = (*ONE, "--config.alpha=1,0.12345671,0.12345672", "--config.steps=1")
+    folder = run(*words)
     assert sorted(path.name for path in (folder / "stylized").iterdir()) == [
         "a_alpha0.12345671.png",
         "a_alpha0.12345672.png",
         "a_alpha1.png",
     ]
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert {path: path.stat().st_mtime_ns for path in run(*words).rglob("*")} == before  # finished
 
 
 def test_transfer_gives_no_photo_the_style_in_the_colors_of_another(run, tmp_path, halves):
