@@ -140,6 +140,20 @@ def test_step_refuses_to_time_what_differs():
         step._check(32, (1.0, gradient), (1.0, gradient + 1e-3))
 
 
+def test_alternate_runs_programs_in_turn():
+    said = []
+
+    def program(name):
+        return lambda: said.append(name) or float(len(said))
+
+    assert race.alternate(3, program("a"), program("b")) == [[1, 3, 5], [2, 4, 6]]
+    assert "".join(said) == "ababab"
+
+
+def test_compare_takes_medians():
+    assert race.compare([1, 2, 9], [4, 4, 40]) == {"ours": 2, "rival": 4, "ratio": 0.5}
+
+
 def test_race_refuses_objectives_that_differ():
     run = race.Run(1.0, {}, np.zeros((1, 1, 3)), 2.0)
     race.check(run, 2.0001)

@@ -21,6 +21,7 @@ def fields_of(text):
         ("region=none,sky,sky+ground", ("all", "sky", "sky,ground")),
         ("steps=40+40,80", ("40,40", "80")),
         ("style=a.jpg,sky=b+c.jpg", ("a.jpg", "sky=b+c.jpg")),
+        ("style=none", ("none",)),
         (r"style=a.jpg\,b.jpg,c\;d", ("a.jpg,b.jpg", "c;d")),
     ],
 )

@@ -311,7 +311,9 @@ def test_read_gives_the_file(pictures):
 
 
 def test_read_gives_real_photographs(shared):
-    for path in sorted((shared / "transfer").iterdir()):
+    paths = sorted((shared / "transfer").iterdir())
+    assert paths
+    for path in paths:
         image = images.read(path)
         assert image.shape[2] == 3
         assert 0.05 < image.std() < 0.5

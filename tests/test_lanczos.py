@@ -15,7 +15,7 @@ def test_resample_is_that_of_pillow(length, size):
     np.testing.assert_allclose(resample(x, 0, length, size), image, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [3, 50, 333])
+@pytest.mark.parametrize("size", [3, 50, 200, 333])
 def test_resample_of_a_part_is_that_of_pillow(size):
     """What lies beside the part is seen where the filter reaches it."""
     x = np.random.default_rng(0).random((200, 6), np.float32)

@@ -89,6 +89,14 @@ def test_parse_refuses_a_map_of_one_color(tmp_path):
         masks.parse([str(tmp_path / "gray.png")])
 
 
+@pytest.mark.parametrize(("red", "count"), [(60, 3), (40, 2)])
+def test_parse_of_a_map_tells_colors_apart_from_a_distance_on(tmp_path, red, count):
+    image = np.zeros((10, 30, 3), np.uint8)
+    image[:, 10:20, 0], image[:, 20:] = red, 255
+    Image.fromarray(image).save(tmp_path / "map.png")
+    assert len(masks.parse([str(tmp_path / "map.png")])) == count
+
+
 @pytest.mark.parametrize("kind", ["png", "jpg"])
 def test_read_of_a_map_is_a_partition_whatever_its_seams(files, kind):
     path = files / f"seams.{kind}"
@@ -122,6 +130,23 @@ def test_read_gives_gray_masks_as_they_are_and_the_rest(files):
     assert rest.dtype == np.float32
 
 
+def test_read_of_one_region_opens_no_other_mask(files):
+    regions = {"left": MaskFile(files / "left.png"), "top": MaskFile(files / "none.png")}
+    assert masks.read(regions, "left", SHAPE, "a.png").any()
+
+
+def test_rest_of_masks_that_overlap_is_not_negative():
+    half = np.float32(np.arange(6) < 4) * np.ones((4, 1), np.float32)
+    np.testing.assert_array_equal(masks.rest({"a": half, "b": half}), 1 - half)
+
+
+@pytest.mark.parametrize(("gap", "desired"), [(5, False), (20, True)])
+def test_uncovered_is_more_than_a_thousandth(gap, desired):
+    mask = np.ones((100, 100), np.float32)
+    mask.ravel()[:gap] = 0
+    assert masks.uncovered({"a": mask}) == desired
+
+
 def test_read_gives_each_position_to_its_nearest_color(tmp_path, monkeypatch):
     palette = np.array([(r, g, b) for r in (0, 120, 255) for g in (0, 130) for b in (0, 250)])
     generator = np.random.default_rng(0)
@@ -143,7 +168,7 @@ def test_read_gives_each_position_to_its_nearest_color(tmp_path, monkeypatch):
     [
         ("a={}/left.png", "sky", SHAPE, r"p\.jpg has no mask_sky \(but a\); add a column mask_sky"),
         ("a={}/left.png", "a", (40, 61), r"left\.png is 60x40 pixels and p\.jpg 61x40; make them"),
-        ("a={}/map.png#ffffff", "a", SHAPE, r"map\.png has no color ffffff; its colors are .*0000"),
+        ("a={}/map.png#ff0040", "a", SHAPE, r"map\.png has no color ff0040; its colors are .*0000"),
         ("a={}/black.png", "a", SHAPE, r"black\.png has nothing white; drop the image or mend"),
         ("a={}/white.png", "rest", SHAPE, r"white\.png has nothing black; drop the image or mend"),
     ],

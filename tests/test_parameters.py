@@ -86,6 +86,13 @@ def test_parameters_can_fit_a_real_picture(name, painting):
     assert farthest(name, gray, picture, 60) < 0.02
 
 
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_black_and_white_have_a_slope(level):
+    init, decode = PARAMETERS["pixels"]
+    slope = jax.grad(lambda x: decode(x).sum())(init(jnp.full((4, 4, 3), level)))
+    assert np.abs(slope).min() > 0.02
+
+
 def test_black_becomes_white_within_thirty_steps():
     """Of a sigmoid, whose slope is nearly gone in both, it takes twice as many."""
     y, x = np.mgrid[:24, :32]

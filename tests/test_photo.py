@@ -13,7 +13,8 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin, Tiff
 from styleinv import images, photo
 from styleinv.errors import InputError
 
-ORIENTATION, DESCRIPTION, EXIF_IFD, WIDTH, TAKEN = 0x0112, 0x010E, 0x8769, 0xA002, 0x9003
+ORIENTATION, DESCRIPTION, EXIF_IFD = 0x0112, 0x010E, 0x8769
+WIDTH, HEIGHT, TAKEN = 0xA002, 0xA003, 0x9003
 PRIMARIES = {
     "Adobe RGB": (0.64, 0.33, 0.21, 0.71, 0.15, 0.06),
     "Display P3": (0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
@@ -56,7 +57,7 @@ def save(image, kind="PNG", **options):
 def exif(orientation):
     block = Image.Exif()
     block[ORIENTATION], block[DESCRIPTION] = orientation, "a pagoda"
-    block.get_ifd(EXIF_IFD).update({WIDTH: 40, TAKEN: "2011:08:21 12:00:00"})
+    block.get_ifd(EXIF_IFD).update({WIDTH: 40, HEIGHT: 30, TAKEN: "2011:08:21 12:00:00"})
     return block.tobytes()
 
 
@@ -137,6 +138,13 @@ def test_encode_png_keeps_transparency(read, bits, channels):
     np.testing.assert_array_equal(actual[5:, :, :3], desired)
 
 
+def test_encode_png_keeps_the_color_of_what_is_all_but_transparent(read):
+    values = np.full((4, 4, 4), (60, 120, 200, 20), np.uint8)
+    picture = read(png(values))
+    actual = imagecodecs.png_decode(photo.encode_png(picture.image, picture))
+    np.testing.assert_array_equal(actual, values)
+
+
 def test_read_sees_a_transparent_color_at_16_bits(read):
     values = np.array([[(1000, 2000, 3000), (1000, 2000, 3001)]], np.uint16)
     picture = read(png(values, chunk(b"tRNS", struct.pack(">HHH", *values[0, 0]))))
@@ -144,8 +152,9 @@ def test_read_sees_a_transparent_color_at_16_bits(read):
     np.testing.assert_allclose(picture.image, [[(1, 1, 1), values[0, 1] / 65535]], atol=1e-7)
 
 
-def test_read_forgets_an_alpha_that_is_opaque(read):
-    assert read(png(np.full((2, 2, 4), 255, np.uint8))).alpha is None
+@pytest.mark.parametrize(("level", "kept"), [(255, False), (250, True)])
+def test_read_forgets_an_alpha_that_is_opaque(read, level, kept):
+    assert (read(png(np.full((2, 2, 4), level, np.uint8))).alpha is not None) == kept
 
 
 def test_encode_png_resizes_the_alpha():
@@ -181,7 +190,9 @@ def test_encode_png_keeps_transparency_beside_a_color_profile(read):
 
 
 def test_read_notes_colors_outside_of_srgb(read):
-    picture = read(png(np.full((8, 8, 3), (0, 255, 0), np.uint8), iccp(profile("Adobe RGB"))))
+    values = np.full((80, 80, 3), 128, np.uint8)
+    values[:16, :16] = 0, 255, 0
+    picture = read(png(values, iccp(profile("Adobe RGB"))))
     np.testing.assert_allclose(picture.image[0, 0], [0, 1, 0], atol=1e-3)
     assert picture.notes == ("its colors outside of sRGB are clipped",)
 
@@ -305,6 +316,14 @@ def test_encode_png_keeps_what_a_tiff_says_of_the_picture_alone(read, mode, comp
     assert actual.info["xmp"] == XMP
 
 
+def test_encode_png_has_the_profile_of_a_tiff_once(read):
+    original = Image.fromarray(noise(8, 20, 30, 3))
+    picture = read(save(original, "TIFF", icc_profile=profile("Adobe RGB")))
+    actual = Image.open(io.BytesIO(photo.encode_png(picture.image, picture)))
+    assert actual.info["icc_profile"] == profile("Adobe RGB")
+    assert ExifTags.Base.InterColorProfile not in actual.getexif()
+
+
 def test_read_ignores_an_xmp_packet_of_another_type(read):
     about = TiffImagePlugin.ImageFileDirectory_v2()
     about.tagtype[XMP_TAG], about[XMP_TAG], about[ORIENTATION] = TiffTags.ASCII, XMP.decode(), 1
@@ -326,13 +345,22 @@ def test_read_keeps_a_picture_with_broken_exif(read, bits, block):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_encode_png_writes_an_upright_picture_of_one_with_broken_exif(read, bits):
+@pytest.mark.parametrize(
+    "orientation",
+    [
+        b' tiff:Orientation="6"/>',
+        b"><tiff:Orientation>6</tiff:Orientation></x:xmpmeta>",
+    ],
+    ids=["attribute", "element"],
+)
+def test_encode_png_writes_an_upright_picture_of_one_with_broken_exif(read, bits, orientation):
     values = noise(bits, 20, 30, 3)
     unit = struct.pack("<HHI4s", 0x0128, 2, 4, b"cm")  # a number, by the standard
     block = b"II*\0\x08\0\0\0\2\0" + struct.pack("<HHII", ORIENTATION, 3, 1, 6) + unit + bytes(4)
-    xmp = b"XML:com.adobe.xmp\0\0\0\0\0" + XMP.replace(b"/>", b' tiff:Orientation="6"/>')
+    xmp = b"XML:com.adobe.xmp\0\0\0\0\0" + XMP.replace(b"/>", orientation)
     picture = read(png(values, chunk(b"eXIf", block), chunk(b"iTXt", xmp)))
     assert picture.notes == ("its EXIF data is broken and not kept",)
+    assert b"Orientation" not in picture.xmp
     actual = photo.encode_png(picture.image, picture, bits)
     desired = values.swapaxes(0, 1)[:, ::-1]
     np.testing.assert_array_equal(imagecodecs.png_decode(actual), desired)

@@ -161,6 +161,12 @@ def test_fetch_says_how_the_server_failed(serve, refused, mode, size, match):
     assert "or use random" in message
 
 
+def test_fetch_cuts_off_a_server_that_sends_more_than_it_promised(tmp_path, serve, refused):
+    server = serve(b"x" * 8_000_000)
+    refused(replace(published(server), size=900), "sent more than 900 bytes")
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2_000_000
+
+
 def test_fetch_says_what_to_do_offline(serve, refused):
     server = serve(b"")
     server.http.shutdown()
@@ -211,6 +217,15 @@ def _with_header(header):
         (_with_header({"features.0.weight": {"data_offsets": "09"}}), "are not the first 80,097,5"),
         (_with_header({"features.0.weight": {"data_offsets": [0, 9]}}), "are not the first 80,097"),
         (_with_header({"head": {"data_offsets": [0, 9]}}), "are not the first 80,097,536 bytes"),
+        (
+            _with_header(
+                {
+                    "features.0.weight": {"data_offsets": [0, 9]},
+                    "features.2.weight": {"data_offsets": [99, 80_097_536]},
+                }
+            ),
+            "are not the first 80,097,536 bytes",
+        ),
     ],
 )
 def test_fetch_refuses_a_range_header_that_lies(serve, refused, content, match):

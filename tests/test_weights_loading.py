@@ -149,6 +149,21 @@ def test_load_knows_a_file_of_the_normalised_network(tmp_path, default):
     assert min(selftest.check(actual).similarity.values()) > 0.999
 
 
+def test_assemble_turns_the_matrix_of_the_normalised_network(noise):
+    matrix = np.float32([[1, 2, 3], [0, 4, 5], [0, 0, 6]])
+    actual = layouts.assemble(
+        as_normalised(replace(prefix(noise, 2), matrix=matrix)),
+        layout="sequential",
+        preprocessing="in the file",
+        name="",
+        network="vgg19",
+        credit="",
+        family="",
+        where="",
+    )
+    np.testing.assert_array_equal(actual.matrix, matrix)
+
+
 @pytest.mark.parametrize("save", [files.save_legacy, files.save_zip])
 def test_load_knows_a_file_of_torchvision(tmp_path, noise, save):
     desired = prefix(noise, 8)
@@ -186,6 +201,15 @@ def test_load_credits_a_file_by_its_digest(tmp_path, noise, monkeypatch):
 def test_load_takes_the_prefix_that_a_file_has(tmp_path, noise):
     path = files.save_legacy(tmp_path / "a.pth", as_features(prefix(noise, 4)))
     assert list(weights.load(str(path)).kernels) == ["conv1_1", "conv1_2", "conv2_1", "conv2_2"]
+
+
+def test_a_source_that_gives_other_numbers_is_refused(tmp_path, noise, monkeypatch):
+    few, path = prefix(noise, 2), tmp_path / "model.safetensors"
+    safetensors.numpy.save_file(as_features(few), path)
+    monkeypatch.setattr(loading, "layers", lambda network: few.kernels)
+    (timm,) = [source for source in weights.SOURCES if source.name == "timm"]
+    with pytest.raises(InputError, match="gives other numbers here than where timm was tried"):
+        loading._convert(path, replace(timm, tensors=64 * "0"))
 
 
 def test_digest_does_not_depend_on_the_file_but_on_every_number(tmp_path, noise):
