@@ -91,13 +91,13 @@ def test_synthesize_keeps_the_details_of_a_start_that_is_a_picture(problem, pain
         for frame in synthesize(
             problem({1: 1.0}),
             start,
-            (Stage(16, 3), Stage(24, 3), Stage(32, 1)),
+            (Stage(16, 3), Stage(32, 3), Stage(32, 1)),
             PARAMETERS["waves"],
             lambda steps: LBFGS(3),
             keep_details=True,
         )
     ]
-    for last, before, after in ((2, 16, 24), (5, 24, 32)):
+    for last, before, after in ((2, 16, 32), (5, 32, 32)):
         change = np.float64(frames[last]) - start(before)
         assert np.abs(change).max() > 0.05
         halves = 0.5 + change / 2, np.full_like(change, 0.5)
