@@ -245,11 +245,20 @@ def _regions(arguments: argparse.Namespace) -> tuple[list[str], list]:
 
 
 def _stems(items: Sequence[dataset.Item]) -> list[str]:
-    """What the files of each picture begin with: its name, with the ending where two need it."""
+    """What the files of each picture begin with: its name, with the ending where two need it.
+
+    Raises:
+        InputError: for two pictures whose files would be one.
+    """
     bare = [str(Path(item.name).with_suffix("")) for item in items]
     twice = {stem for stem, count in Counter(bare).items() if count > 1}
     chosen = [item.name if one in twice else one for item, one in zip(items, bare, strict=True)]
-    return [re.sub(r"[/\\]", "_", one) for one in chosen]
+    stems = [re.sub(r"[/\\]", "_", one) for one in chosen]
+    stem, count = Counter(stems).most_common(1)[0]
+    if count > 1:
+        alike = [item.name for item, own in zip(items, stems, strict=True) if own == stem]
+        raise InputError(f"masks of {' and '.join(alike)} would have the same name; rename one")
+    return stems
 
 
 if __name__ == "__main__":

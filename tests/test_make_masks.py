@@ -270,3 +270,14 @@ def test_a_missing_opencv_is_named(folder, propose, monkeypatch):
     status, _, error = propose(folder, *FLAT)
     assert status == 2
     assert error == "error: make_masks needs OpenCV: pip install opencv-python-headless\n"
+
+
+def test_pictures_whose_masks_would_have_one_name_are_refused(folder, propose):
+    (folder / "a").mkdir()
+    shutil.copy(folder / "01.jpg", folder / "a" / "b.jpg")
+    shutil.copy(folder / "03.jpg", folder / "a_b.jpg")
+    (folder / "metadata.csv").write_text("file_name\na/b.jpg\na_b.jpg\n")
+    status, _, error = propose(folder, *FLAT)
+    assert (status, error.count("\n")) == (2, 1)
+    assert "masks of a/b.jpg and a_b.jpg would have the same name; rename one" in error
+    assert not (folder / "masks").exists()
