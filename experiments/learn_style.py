@@ -17,7 +17,7 @@ from experiments.inputs import note_rank, seen_at, stages_of
 from experiments.layout import find_layout, placed_at, shape_of
 from experiments.optimize import Task, image_name, optimize
 from experiments.problem import Problem, Styles, objective, start_image, style_part
-from experiments.session import Found, Session
+from experiments.session import Inputs, Session
 from experiments.validate import style_layers
 from styleinv.config import Config
 from styleinv.errors import InputError
@@ -78,7 +78,7 @@ def check(config: Config) -> None:
         raise InputError("config.style.debias is for whole pictures here; set dataset.region=all")
 
 
-def find(config: Config) -> Found:
+def find(config: Config) -> Inputs:
     """The pictures of each region, and where the regions of the style image are."""
     layout = find_layout(config)
     regions = tuple(layout) or config.dataset.region
@@ -92,35 +92,35 @@ def find(config: Config) -> Found:
             )
     note_rank(config)
     contents = find_contents(config) if config.style.debias else ()
-    return Found(sources, contents, layout)
+    return Inputs(sources, contents, layout)
 
 
-def portraits(config: Config, found: Found) -> list[Portrait]:
+def portraits(config: Config, inputs: Inputs) -> list[Portrait]:
     """The style images, by region and then by seed."""
-    together = found.layout or len(found.sources) == 1
-    groups = {"": tuple(found.sources)} if together else {k: (k,) for k in found.sources}
+    together = inputs.layout or len(inputs.sources) == 1
+    groups = {"": tuple(inputs.sources)} if together else {k: (k,) for k in inputs.sources}
     return [
         Portrait(name, regions, seed) for name, regions in groups.items() for seed in config.seeds
     ]
 
 
-def work(opened: Session, found: Found) -> bool:
+def work(opened: Session, inputs: Inputs) -> bool:
     """Every style image, and what they have come to; False if stopped."""
     config = opened.config
-    if config.style.debias and not write_expected(opened, found):
+    if config.style.debias and not write_expected(opened, inputs):
         return False
-    styles = opened.obtain(found.sources)
+    styles = opened.obtain(inputs.sources)
     if styles is None:
         return False
-    every = portraits(config, found)
+    every = portraits(config, inputs)
 
     def one(own: Session, task: Task) -> bool:
-        return learn(own, task, problem_of(own, every[task.index], styles, found.layout))
+        return learn(own, task, problem_of(own, every[task.index], styles, inputs.layout))
 
     tasks = [task_of(config, index, portrait) for index, portrait in enumerate(every)]
     if not apart.work_on(opened, tasks, one):
         return False
-    conclude(opened, found, every, styles)
+    conclude(opened, inputs, every, styles)
     return True
 
 
@@ -142,21 +142,21 @@ def learn(opened: Session, task: Task, problem: Problem) -> bool:
     return finished
 
 
-def write_expected(opened: Session, found: Found) -> bool:
+def write_expected(opened: Session, inputs: Inputs) -> bool:
     """The style file of what the filter is expected to make of the photos; False if stopped."""
     from styleinv import photo
 
-    (source,) = found.sources.values()
+    (source,) = inputs.sources.values()
     if (opened.run.folder / source.own).is_file():
         return True
-    changes = debias.obtain(opened, found.sources)
+    changes = debias.obtain(opened, inputs.sources)
     if changes is None:
         return False
     photos = (
         debias.Photograph(photo.read(each.item.path).image, {}, each.name)
-        for each in found.contents
+        for each in inputs.contents
     )
-    return debias.write_styles(opened, found.sources, changes, photos)
+    return debias.write_styles(opened, inputs.sources, changes, photos)
 
 
 def problem_of(
@@ -189,14 +189,14 @@ def problem_of(
     return Problem(start, problem_at, dispersion.__getitem__)
 
 
-def conclude(opened: Session, found: Found, every: Sequence[Portrait], styles: Styles) -> None:
+def conclude(opened: Session, inputs: Inputs, every: Sequence[Portrait], styles: Styles) -> None:
     """The style images, results.json and the report; the distances are those of the saved files."""
     from styleinv import evaluate
 
     config, run = opened.config, opened.run
     names = dict.fromkeys(portrait.name for portrait in every)
     pictures = [
-        conclude_one(opened, found, [p for p in every if p.name == name], styles) for name in names
+        conclude_one(opened, inputs, [p for p in every if p.name == name], styles) for name in names
     ]
     kept = ("loss", "style", "tv", "dispersion", "per_image")
     numbers = {key: evaluate.average([each[key] for each in pictures]) for key in kept}
@@ -213,13 +213,13 @@ def conclude(opened: Session, found: Found, every: Sequence[Portrait], styles: S
     }
     run.write("results.json", results | {"pictures": pictures})
     run.close("finished")
-    page = write_report(run.folder, found)
+    page = write_report(run.folder, inputs)
     files = ", ".join(str(run.folder / each["image"]) for each in pictures)
     print(f"style image: {files}\nreport:      {page}")
 
 
 def conclude_one(
-    opened: Session, found: Found, own: Sequence[Portrait], styles: Styles
+    opened: Session, inputs: Inputs, own: Sequence[Portrait], styles: Styles
 ) -> dict[str, Any]:
     """Keeps the best of the seeds as the style image; its row of results.json."""
     from styleinv import evaluate, images, objective
@@ -237,10 +237,10 @@ def conclude_one(
     learned = images.read(run.folder / file)
 
     resolution, statistic = config.resolution, config.style.statistic
-    shape = shape_of(found.layout, resolution)
+    shape = shape_of(inputs.layout, resolution)
     mine = {region: styles[region] for region in regions}
     noise = start_image(config, mine, resolution, shape, best["seed"])
-    placed = placed_at(config, found.layout, resolution)
+    placed = placed_at(config, inputs.layout, resolution)
     tables = {}
     for region in regions:
         style = styles[region][seen_at(config, resolution)]
@@ -274,13 +274,13 @@ def conclude_one(
     }
 
 
-def write_report(folder: Path, found: Found) -> Path:
+def write_report(folder: Path, inputs: Inputs) -> Path:
     """report.html of a run, beside the pictures that it learned from."""
     from styleinv.pages import page, report
 
-    share = 1 / len(found.sources)
+    share = 1 / len(inputs.sources)
     weights: dict[tuple[str, Path], float] = {}
-    for item in (item for source in found.sources.values() for item in source.items):
+    for item in (item for source in inputs.sources.values() for item in source.items):
         key = item.name, item.path
         weights[key] = weights.get(key, 0) + share * item.weight
     references = [page.Reference(*key, weight) for key, weight in weights.items()]

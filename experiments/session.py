@@ -35,7 +35,7 @@ PATIENCE = 120
 Load = Callable[[Config], tuple["VGG", dict[str, Any]]]
 
 
-class Found(NamedTuple):
+class Inputs(NamedTuple):
     """What a run works on, checked.
 
     Attributes:
@@ -92,9 +92,9 @@ class Experiment(NamedTuple):
     name: str
     title: str
     check: Callable[[Config], None]
-    find: Callable[[Config], Found]
-    work: Callable[[Session, Found], bool]
-    report: Callable[[Path, Found], Path]
+    find: Callable[[Config], Inputs]
+    work: Callable[[Session, Inputs], bool]
+    report: Callable[[Path, Inputs], Path]
 
 
 def execute(
@@ -138,13 +138,13 @@ def execute(
     if config.tensorboard:
         tensorboard.require()
     # Then the files are looked at, all of them.
-    found = experiment.find(config)
+    inputs = experiment.find(config)
     check_start(config)
-    inputs = listed(config, found.contents, list(found.sources.values()))
-    refuse_others(folder, inputs)
+    files = listed(config, inputs.contents, list(inputs.sources.values()))
+    refuse_others(folder, files)
     if record.finished(folder):  # killed before its very last file
         with lock.hold(folder, patience), say_kept(request, folder):
-            return _finish(experiment, folder, found)
+            return _finish(experiment, folder, inputs)
     # Then the network is loaded, and what was measured with it.
     refuse_large(config)
     if not config.network.rematerialize:
@@ -153,14 +153,14 @@ def execute(
     network, weights = load(config)
     digest = weights["digest"]
     if config.style.debias:
-        debias.check_sources(config, digest, found.sources)
+        debias.check_sources(config, digest, inputs.sources)
         known = {}
     else:
-        known = targets.read_files(config, digest, found.sources, folder)
+        known = targets.read_files(config, digest, inputs.sources, folder)
     if config.network.split and step is None:
         step = rows.Rows(jax.local_devices()).step
     info = {"experiment": experiment.name, "config": request.name, "command": request.command}
-    info |= {"weights": weights, **inputs} | environment()
+    info |= {"weights": weights, **files} | environment()
     # From here on the folder is this run's own, and is written to.
     with (
         nullcontext(stop) if stop else interruptible() as stop,
@@ -168,10 +168,10 @@ def execute(
         say_kept(request, folder),
     ):
         if record.finished(folder):  # meanwhile, by the one that was waited for
-            return _finish(experiment, folder, found)
+            return _finish(experiment, folder, inputs)
         LOG.info("run folder %s", folder)
         with record.Record(folder, settings, info, events=config.tensorboard) as run:
-            if experiment.work(Session(config, network, digest, known, run, stop, step), found):
+            if experiment.work(Session(config, network, digest, known, run, stop, step), inputs):
                 return 0
             run.close("interrupted")
     return cli.stopped(request, folder, stop())
@@ -202,13 +202,13 @@ def say_kept(request: cli.Request, folder: Path) -> Iterator[None]:
         raise DiskError(error.what, f"{kept}; to go on once it can be: {again}") from None
 
 
-def _finish(experiment: Experiment, folder: Path, found: Found) -> int:
+def _finish(experiment: Experiment, folder: Path, inputs: Inputs) -> int:
     """What a run that was killed at its very end has still to do."""
     from styleinv import record
 
     record.tidy(folder)
     if not (folder / "report.html").is_file():
-        experiment.report(folder, found)
+        experiment.report(folder, inputs)
     return _already(folder)
 
 

@@ -27,7 +27,7 @@ from experiments.contents import (
 from experiments.inputs import stages_of
 from experiments.optimize import Task, is_done, optimize
 from experiments.problem import Problem, Styles, objective, places, start_image, style_part
-from experiments.session import Found, Session
+from experiments.session import Inputs, Session
 from styleinv.config import Config, Verify
 from styleinv.errors import InputError
 
@@ -71,38 +71,38 @@ def check(config: Config) -> None:
         )
 
 
-def find(config: Config) -> Found:
+def find(config: Config) -> Inputs:
     """The photographs, and the styles for all of their regions."""
     contents = find_contents(config)
-    return Found(find_sources(config, contents), contents)
+    return Inputs(find_sources(config, contents), contents)
 
 
-def work(opened: Session, found: Found) -> bool:
+def work(opened: Session, inputs: Inputs) -> bool:
     """Every photograph in turn, and what they have come to; False if stopped."""
     config, run = opened.config, opened.run
     styles: Styles | None = {}  # of each photograph's own, where they depend on it
     changes: debias.Changes | None = {}
     if config.style.debias:
-        changes = debias.obtain(opened, found.sources)
+        changes = debias.obtain(opened, inputs.sources)
     elif config.content.original_colors == "no":
-        styles = opened.obtain(found.sources)
+        styles = opened.obtain(inputs.sources)
     if styles is None or changes is None:
         return False
-    for index, content in enumerate(found.contents):
+    for index, content in enumerate(inputs.contents):
         facts = {"seed": config.seeds[0], "content": content.name, "alpha": content.alpha}
         task = Task(index, content.name, f"restyling {content.name}", facts)
         if is_done(config, run, task):
             continue
-        if not restyle(opened, content, found, styles, changes, task):
+        if not restyle(opened, content, inputs, styles, changes, task):
             return False
-    conclude(config, found, run)
+    conclude(config, inputs, run)
     return True
 
 
 def restyle(
     opened: Session,
     content: Content,
-    found: Found,
+    inputs: Inputs,
     styles: Styles,
     changes: debias.Changes,
     task: Task,
@@ -120,9 +120,9 @@ def restyle(
     for note in taken.notes:
         LOG.warning("%s: %s", content.item.name, note)
     for region in content.regions:
-        if region not in found.sources:
+        if region not in inputs.sources:
             LOG.info("%s: there is no style for the %s: it stays as it is", task.name, region)
-    sources = {k: source for k, source in found.sources.items() if k in content.regions}
+    sources = {k: source for k, source in inputs.sources.items() if k in content.regions}
     masks = region_masks(content, taken.image.shape[:2])
     if not styles:
         own = own_sources(config, sources, content, taken, masks)
@@ -223,31 +223,31 @@ def measured(
     return {"content_distance": distance, "regions": found}
 
 
-def conclude(config: Config, found: Found, run: "Record") -> None:
+def conclude(config: Config, inputs: Inputs, run: "Record") -> None:
     """results.json, out of those of the pictures, and the report."""
     from styleinv.journal import read_json
 
-    rows = [read_json(run.folder / f"results/{each.name}.json") for each in found.contents]
+    rows = [read_json(run.folder / f"results/{each.name}.json") for each in inputs.contents]
     facts = {"resolution": config.resolution, "statistic": config.style.statistic}
     run.write("results.json", facts | {"pictures": rows})
     run.close("finished")
-    page = write_report(run.folder, found)
+    page = write_report(run.folder, inputs)
     outputs = [run.folder / row["output"] for row in rows]
     print(f"stylized: {outputs[0] if len(outputs) == 1 else outputs[0].parent}\nreport:   {page}")
 
 
-def write_report(folder: Path, found: Found) -> Path:
+def write_report(folder: Path, inputs: Inputs) -> Path:
     """report.html of a run, beside the photographs and the pictures of the style."""
     from styleinv.pages import transfer_report
     from styleinv.pages.page import Reference
 
-    share = 1 / len(found.contents)
-    photos = [Reference(each.name, each.item.path, share) for each in found.contents]
+    share = 1 / len(inputs.contents)
+    photos = [Reference(each.name, each.item.path, share) for each in inputs.contents]
     styles = {
         region: [Reference(item.name, item.path, item.weight) for item in source.items]
-        for region, source in found.sources.items()
+        for region, source in inputs.sources.items()
     }
-    alphas = {each.name: each.alpha for each in found.contents}
+    alphas = {each.name: each.alpha for each in inputs.contents}
     several = len(set(alphas.values())) > 1
     return transfer_report.write_report(folder, photos, styles, alphas if several else {})
 

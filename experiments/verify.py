@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from experiments import cli, session
 from experiments.inputs import load_network
 from experiments.questions.subrun import Bench, shared_network
-from experiments.session import Found, Session
+from experiments.session import Inputs, Session
 from styleinv.config import Config
 from styleinv.errors import InputError, one_of
 
@@ -118,17 +118,17 @@ def questions(config: Config) -> tuple[dict[str, Question], dict[str, str]]:
     return asked, left
 
 
-def find(config: Config) -> Found:
+def find(config: Config) -> Inputs:
     """Looks at all files of all questions."""
     asked, left = questions(config)
     for question in asked.values():
         question.find(config)
     for name, missing in left.items():
         LOG.info("%s is not asked: it needs %s", name, missing)
-    return Found({})
+    return Inputs({})
 
 
-def work(opened: Session, found: Found, load: session.Load = load_network) -> bool:
+def work(opened: Session, inputs: Inputs, load: session.Load = load_network) -> bool:
     """Every question in turn; False if stopped."""
     from styleinv.journal import read_json
 
@@ -147,11 +147,11 @@ def work(opened: Session, found: Found, load: session.Load = load_network) -> bo
     facts = {"resolution": config.resolution, "statistic": config.style.statistic}
     run.write("results.json", facts | {"not_asked": left, "answers": answers})
     run.close("finished")
-    print(f"results: {run.folder / 'results.json'}\nreport:  {write_report(run.folder, found)}")
+    print(f"results: {run.folder / 'results.json'}\nreport:  {write_report(run.folder, inputs)}")
     return True
 
 
-def write_report(folder: Path, found: Found) -> Path:
+def write_report(folder: Path, inputs: Inputs) -> Path:
     """report.html of a run."""
     from styleinv.pages import verify_report
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from scripts.many_pictures import pictures
 from styleinv import style_file
-from styleinv.measuring.batch_moments import Found
+from styleinv.measuring.batch_moments import BatchMoments
 from styleinv.measuring.sums import Sums
 from styleinv.style import Style
 from styleinv.vgg import PIXELS
@@ -94,7 +94,9 @@ def drift(count: int, size: int = 50) -> None:
         every.append(exact)
         second = (np.einsum("bi,bj->ij", exact, exact) / size).astype(np.float32)
         squares = [(exact**2).sum(1), (exact**2).sum(1) ** 2, ((exact - 1) ** 2).sum(1) ** 2]
-        found = Found(exact.mean(0).astype(np.float32), second, np.float32(np.stack(squares, 1)))
+        found = BatchMoments(
+            exact.mean(0).astype(np.float32), second, np.float32(np.stack(squares, 1))
+        )
         sums.add_batch(("all", 16, PIXELS), np.ones(size), found)
         running += size * second
     moments = sums.styles()["all"][16].moments[PIXELS]

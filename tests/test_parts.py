@@ -7,7 +7,7 @@ import pytest
 
 from styleinv.errors import InputError
 from styleinv.measuring import parts
-from styleinv.measuring.batch_moments import Found
+from styleinv.measuring.batch_moments import BatchMoments
 from styleinv.measuring.part import DONE, SKIPPED
 from styleinv.measuring.parts import Kind, Parts
 from styleinv.measuring.sums import Sums
@@ -24,7 +24,7 @@ def look_at(part, indices):
             part.status[index], part.reasons[index] = SKIPPED, "seven, \u00fcnreadable"
             continue
         value = np.full(3, float(index))
-        found = Found(value, np.outer(value, value), np.full((1, 3), float(index)))
+        found = BatchMoments(value, np.outer(value, value), np.full((1, 3), float(index)))
         part.sums.add_batch(KEY, np.ones(1), found)
         part.status[index] = DONE
         part.digests[index], part.sizes[index] = index, (index, 1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from styleinv import style
-from styleinv.measuring.batch_moments import Found
+from styleinv.measuring.batch_moments import BatchMoments
 from styleinv.measuring.sums import Sums
 from styleinv.style import Moments, Spread, Style
 
@@ -27,7 +27,7 @@ def batch_of(seeds, weights):
     """What a device gives for images of those weights."""
     shares = np.array(weights) / np.sum(weights)
     means, seconds, squares = zip(*map(cloud, seeds), strict=True)
-    return Found(
+    return BatchMoments(
         sum(s * x for s, x in zip(shares, means, strict=True)),
         sum(s * x for s, x in zip(shares, seconds, strict=True)),
         np.stack(squares),
@@ -70,7 +70,7 @@ def test_parts_add_up_to_the_whole():
 
 def test_one_image_has_no_spread():
     sums, found = empty(), batch_of((0,), (1,))
-    rounded = Found(found.mean, found.second, found.squares * (1 + 1e-6))
+    rounded = BatchMoments(found.mean, found.second, found.squares * (1 + 1e-6))
     sums.add_batch(KEY, np.array([3.0]), rounded)
     assert sums.styles()["all"][16].moments["pixels"].spread == (0, 0, 0)
 
@@ -78,13 +78,13 @@ def test_one_image_has_no_spread():
 def test_one_image_in_a_batch_that_was_filled_up_has_no_spread():
     sums, found = empty(), batch_of((0,), (1,))
     squares = np.concatenate([found.squares * (1 + 1e-6), np.zeros((1, 3))])
-    sums.add_batch(KEY, np.array([3.0, 0.0]), Found(found.mean, found.second, squares))
+    sums.add_batch(KEY, np.array([3.0, 0.0]), BatchMoments(found.mean, found.second, squares))
     assert sums.styles()["all"][16].moments["pixels"].spread == (0, 0, 0)
 
 
 def test_a_spread_is_never_negative():
     sums, found = empty(), batch_of((0,), (1,))
-    rounded = Found(found.mean, found.second, found.squares * (1 - 1e-6))
+    rounded = BatchMoments(found.mean, found.second, found.squares * (1 - 1e-6))
     for _ in range(2):
         sums.add_batch(KEY, np.array([1.0]), rounded)
     assert sums.styles()["all"][16].moments["pixels"].spread == (0, 0, 0)
@@ -110,7 +110,7 @@ def test_two_hundred_thousand_images_do_not_drift():
         second = np.einsum("bi,bj->ij", exact, exact) / size
         norm = (exact**2).sum(1)
         shifted = ((exact - 1) ** 2).sum(1)
-        found = Found(
+        found = BatchMoments(
             exact.mean(0).astype(np.float32),
             second.astype(np.float32),
             np.stack([norm, norm**2, shifted**2], 1).astype(np.float32),

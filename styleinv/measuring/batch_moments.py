@@ -1,6 +1,6 @@
 """The moments of a batch of images, summed up on the devices: one step for all of them.
 
-    images f32[b, h, w, 3] -> {region: {layer: Found}}
+    images f32[b, h, w, 3] -> {region: {layer: BatchMoments}}
 
 The batch is dealt to the devices, each of which has the whole network; their sums are added.
 """
@@ -36,7 +36,7 @@ class Counted(NamedTuple):
     positions: Any = None
 
 
-class Found(NamedTuple):
+class BatchMoments(NamedTuple):
     """The moments of one layer of a batch.
 
     Attributes:
@@ -74,7 +74,7 @@ def measure_batch(
     counted: Mapping[str, Counted | Mapping[str, Counted]],
     layers: Sequence[str],
     mesh: Mesh,
-) -> dict[str, dict[str, Found]]:
+) -> dict[str, dict[str, BatchMoments]]:
     """What each region finds at each layer; on the devices, perhaps still being computed.
 
     Args:
@@ -88,7 +88,7 @@ def measure_batch(
 
 @partial(jax.jit, static_argnames=("layers", "mesh"), compiler_options=FRUGAL)
 def _measure(network, images, counted, layers, mesh):
-    each = Found(P(), P(), P(_BATCH))
+    each = BatchMoments(P(), P(), P(_BATCH))
     split = jax.shard_map(
         partial(_measure_share, layers=layers),
         mesh=mesh,
@@ -129,7 +129,7 @@ def _measure_large(network, images, counted):
 
 
 @jax.jit  # traced once for all layers of a shape
-def _moments(features: jax.Array, counted: Counted) -> Found:
+def _moments(features: jax.Array, counted: Counted) -> BatchMoments:
     """Of f32[b, h, w, c]; summed over all devices."""
     batch, height, width, channels = features.shape
     weights, positions = counted
@@ -157,7 +157,7 @@ def _moments(features: jax.Array, counted: Counted) -> Found:
     return _found(means, gram(weighted)[0], inner, shifted, weights)
 
 
-def _sum(means: jax.Array, grams: jax.Array, weights: jax.Array) -> Found:
+def _sum(means: jax.Array, grams: jax.Array, weights: jax.Array) -> BatchMoments:
     """Of each image's moments, f32[b, c] and f32[b, c, c]; over all devices."""
     second = product("b,bij->ij", weights, grams)
     shifted = grams - means[:, :, None] - means[:, None, :] + 1
@@ -166,12 +166,12 @@ def _sum(means: jax.Array, grams: jax.Array, weights: jax.Array) -> Found:
 
 def _found(
     means: jax.Array, second: jax.Array, inner: jax.Array, shifted: jax.Array, weights: jax.Array
-) -> Found:
+) -> BatchMoments:
     """Of the device's second moment, and what has the norms of the images' own."""
     squares = product("bc,bc->b", means, means), _norms(inner), _norms(shifted)
     mean = product("b,bc->c", weights, means)
     mean, second = jax.lax.psum((mean, second), _BATCH)
-    return Found(mean, second, jnp.stack(squares, axis=1))
+    return BatchMoments(mean, second, jnp.stack(squares, axis=1))
 
 
 def _norms(matrices: jax.Array) -> jax.Array:

@@ -20,7 +20,7 @@ from jax.sharding import Mesh
 from styleinv.errors import InputError
 from styleinv.manifest import Item
 from styleinv.measuring import loader
-from styleinv.measuring.batch_moments import Found, measure_batch, mesh_of, to_all
+from styleinv.measuring.batch_moments import BatchMoments, measure_batch, mesh_of, to_all
 from styleinv.measuring.batches import Batches, stack
 from styleinv.measuring.part import DONE, SKIPPED, Part
 from styleinv.measuring.sample import Plan, Refused, Sample, read_sample
@@ -50,7 +50,7 @@ class _Sent(NamedTuple):
 
     samples: Sequence[Sample]
     name: str
-    found: Mapping[int, Mapping[str, Mapping[str, Found]]]
+    found: Mapping[int, Mapping[str, Mapping[str, BatchMoments]]]
     weighed: Mapping[int, Mapping[str, Mapping[str, np.ndarray]]]
 
 

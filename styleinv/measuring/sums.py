@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from styleinv.measuring.batch_moments import Found
+from styleinv.measuring.batch_moments import BatchMoments
 from styleinv.style import Moments, Spread, Style, shifted
 from styleinv.vgg import layer_channels
 
@@ -40,7 +40,7 @@ class Sums:
         """Each once, in the order in which they were given."""
         return list(dict.fromkeys(region for region, *_ in self.tensors))
 
-    def add_batch(self, key: Key, weights: np.ndarray, found: Found) -> None:
+    def add_batch(self, key: Key, weights: np.ndarray, found: BatchMoments) -> None:
         """Adds what was found of images that weigh f64[b]."""
         own, total = self.tensors[key], weights.sum()
         own["weight"] += total, np.count_nonzero(weights)
