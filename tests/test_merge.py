@@ -173,13 +173,6 @@ def test_a_layer_from_which_more_is_taken_than_is_there_is_refused(save, tmp_pat
     assert not (tmp_path / "out.safetensors").exists()
 
 
-def test_a_layer_of_which_all_is_taken_out_is_refused(save, tmp_path):
-    shallow = Style(16, dict(of_images([1]).moments) | {"relu1_1": unknown(64)})
-    a, b, c = save("a", [1], shallow), save("b", [2]), save("c", [3])
-    with pytest.raises(InputError, match=r"sum to 0 for relu1_1 at 16 px; they must be"):
-        merged(tmp_path, a, b, c, "--weights=1,1,-1")
-
-
 def test_a_mean_that_no_features_could_have_is_refused(save, tmp_path):
     one = of_images([1]).moments
     other = {k: m._replace(mean=-m.mean, second=0.1 * m.second) for k, m in one.items()}
