@@ -5,7 +5,7 @@ The libraries are imported inside, so that `--help` stays quick.
 
 import os
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -120,11 +120,9 @@ def find_sources(config: Config, contents: Sequence[Content]) -> dict[str, Sourc
             f"config.dataset.region (={','.join(of_style)}) is more than one style for the photo; "
             "config.content.masks say where each goes"
         )
-    sources = targets.find_sources(
-        config,
-        regions if masked else {ALL: of_style[0]},
-        partial(_refuse_unmasked, contents),
-    )
+    sources = targets.choose_sources(config, regions if masked else {ALL: of_style[0]})
+    _refuse_unmasked(contents, sources)
+    sources = targets.check_sources(config, sources)
     missing = [region for region in regions if region not in sources and region != REST]
     if missing:
         raise InputError(
@@ -226,33 +224,27 @@ def own_sources(
     Args:
         masks: {region: f32[h, w]} of the photograph: each region has the colors that are in it.
     """
-    from styleinv import colors
-
-    changes = {"luminance": colors.match_luminance, "match": colors.match_colors}
-    change = changes.get(config.content.original_colors)
-    photo = view(taken.image, config.resolution)
-
-    def recolor(region: str) -> "Recolor | None":
-        inside = view(masks[region], config.resolution) if masks else None
-        return change and partial(_recolored, change, photo, inside)
-
-    return {
-        name: source._replace(
-            own=f"styles/{content.photo}/{name}.safetensors", recolor=recolor(name)
-        )
+    own = {
+        name: source._replace(own=f"styles/{content.photo}/{name}.safetensors")
         for name, source in sources.items()
+    }
+    if config.content.original_colors == "no":
+        return own
+    photo = view(taken.image, config.resolution)
+    return {
+        name: source._replace(recolor=_recolor(config, photo, masks.get(name)))
+        for name, source in own.items()
     }
 
 
-def _recolored(
-    change: "Callable[..., np.ndarray]",
-    photo: "np.ndarray",
-    inside: "np.ndarray | None",
-    style: "np.ndarray",
-    mask: "np.ndarray | None",
-) -> "np.ndarray":
-    """A style's picture in the colors of a photo; `inside` and `mask` say where each counts."""
-    return change(style, photo, mask, inside)
+def _recolor(config: Config, photo: "np.ndarray", region: "np.ndarray | None") -> "Recolor":
+    """Gives a style's picture, inside its mask, the colors that the photo has inside the region."""
+    from styleinv import colors
+
+    inside = None if region is None else view(region, config.resolution)
+    kinds = {"luminance": colors.match_luminance, "match": colors.match_colors}
+    change = kinds[config.content.original_colors]
+    return lambda style, mask: change(style, photo, mask, inside)
 
 
 def output_name(config: Config, content: Content) -> str:

@@ -82,7 +82,7 @@ def find(config: Config) -> Inputs:
     """The pictures of each region, and where the regions of the style image are."""
     layout = find_layout(config)
     regions = tuple(layout) or config.dataset.region
-    sources = targets.find_sources(config, {region: region for region in regions})
+    sources = targets.check_sources(config, targets.choose_sources(config, {r: r for r in regions}))
     for region in regions:
         if region not in sources:
             column = "" if region == "rest" else f"add a column mask_{region} to the manifest, or "

@@ -39,7 +39,7 @@ def refuse_others(folder: Path, now: dict[str, Any]) -> None:
     path = folder / "run.json"
     before = read_json(path) if path.is_file() else {}
     if before.get("contents", now["contents"]) != now["contents"]:
-        raise InputError(f"{path} is of other photographs than there are now; name a new --workdir")
+        raise _other_photos(path)
     if before.get("others", now["others"]) != now["others"]:
         changed = [one["name"] for one in now["others"] if one not in before["others"]]
         raise InputError(
@@ -65,7 +65,11 @@ def refuse_other_photos(config: Config, folder: Path) -> None:
         )
     digests = {path: _digest(path) for path in {item.path for item in items}}  # each once
     if [digests[item.path] for item in items] != [one["sha256"] for one in done]:
-        raise InputError(f"{path} is of other photographs than there are now; name a new --workdir")
+        raise _other_photos(path)
+
+
+def _other_photos(path: Path) -> InputError:
+    return InputError(f"{path} is of other photographs than there are now; name a new --workdir")
 
 
 def _digest(path: Path) -> str:

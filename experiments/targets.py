@@ -57,34 +57,6 @@ class Measured(NamedTuple):
     origin: "Origin"
 
 
-def find_sources(
-    config: Config,
-    regions: Mapping[str, str],
-    refuse: Callable[[Mapping[str, Source]], None] = lambda sources: None,
-) -> dict[str, Source]:
-    """`choose_sources`, every picture of which is read once and checked.
-
-    Args:
-        refuse: raises an InputError for sources that will not do, before a picture is read.
-
-    Raises:
-        InputError: for whatever of it cannot be used.
-    """
-    found = choose_sources(config, regions)
-    refuse(found)
-    if config.dataset.originals and not config.style.debias:
-        LOG.warning("config.dataset.originals are for config.style.debias; without it none is used")
-    for name, source in found.items():
-        items, region = source.items, source.region
-        if not items:
-            continue
-        checked = check_items(config, items, region)
-        warn_of_small(config, items, checked, config.style.scale)
-        warn_of_masks(region, items, [one.covered for one in checked])
-        found[name] = source._replace(checked=checked)
-    return found
-
-
 def choose_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Source]:
     """{name: source}; names that config.dataset.path says nothing of are left out.
 
@@ -136,6 +108,26 @@ def choose_sources(config: Config, regions: Mapping[str, str]) -> dict[str, Sour
         raise InputError(
             f"{left[0].path} is for no region; regions are {', '.join(regions)}: write NAME=FILE"
         )
+    return found
+
+
+def check_sources(config: Config, sources: Mapping[str, Source]) -> dict[str, Source]:
+    """The sources of `choose_sources`, every picture of which is read once and checked.
+
+    Raises:
+        InputError: for whatever of it cannot be used.
+    """
+    found = dict(sources)
+    if config.dataset.originals and not config.style.debias:
+        LOG.warning("config.dataset.originals are for config.style.debias; without it none is used")
+    for name, source in found.items():
+        items, region = source.items, source.region
+        if not items:
+            continue
+        checked = check_items(config, items, region)
+        warn_of_small(config, items, checked, config.style.scale)
+        warn_of_masks(region, items, [one.covered for one in checked])
+        found[name] = source._replace(checked=checked)
     return found
 
 
